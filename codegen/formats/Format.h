@@ -1,11 +1,14 @@
-// Format.h - what a weight format is: block layout, packing, plain decoding, and the Halide expressions kernels use.
+// Format.h - what a weight format is: block layout, packing, plain decoding,
+// and the Halide expressions kernels use.
 //
-// Shapes  a weight [N, K] is cut into panels of 16 rows and, along K, into groups; ARCHITECTURE.md, "Weight formats"
+// Shapes  a weight [N, K] is cut into panels of 16 rows and, along K, into
+// groups; ARCHITECTURE.md, "Weight formats"
 #pragma once
 
 #include "Halide.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,51 +18,76 @@ inline constexpr int64_t kPanelRows = 16;
 
 /// One plane of a packed weight: blocks [N/16][K/group], each blockBytes long.
 struct Plane {
-  const char *name;      // "q"
-  int64_t group;         // elements of K that one block covers
-  int64_t blockBytes;    // for 16 rows
-  Halide::Type element;  // how a kernel declares the plane's buffer
+  const char *name;     // "q"
+  int64_t group;        // elements of K that one block covers
+  int64_t blockBytes;   // for 16 rows
+  Halide::Type element; // how a kernel declares the plane's buffer
 };
 
-/// What `pack` gets: 16 rows as stored, and where each plane's blocks of this panel go.
+/// What `pack` gets: 16 rows as stored, and where each plane's blocks of this
+/// panel go.
 struct PackPanel {
-  std::string_view storedType;               // "bf16", "q5_0"
-  const uint8_t *rows[kPanelRows];           // K stored elements each; null is a padding row (all zero)
-  int64_t innerSize;                         // K
-  std::vector<uint8_t *> planes;             // in the format's plane order
+  std::string_view storedType;     // "bf16", "q5_0"
+  const uint8_t *rows[kPanelRows]; // K stored elements each; null is a padding
+                                   // row (all zero)
+  int64_t innerSize;               // K
+  std::vector<uint8_t *> planes;   // in the format's plane order
 };
 
 /// A weight's planes inside a kernel: ImageParams of the plane's element type.
-/// Dimensions, innermost first: the block's own elements (one dimension), block along K, panel.
+/// Dimensions, innermost first: the block's own elements (one dimension), block
+/// along K, panel; made by planeParams.
 using PlaneParams = std::vector<Halide::ImageParam>;
 
 struct Format {
-  const char *name;                      // "q5g32"
+  const char *name; // "q5g32"
   std::vector<Plane> planes;
-  int64_t scaleGroup;                    // elements of K that share a scale; 0: not quantised
-  int64_t innerMultiple;                 // K must be a multiple of this
+  int64_t scaleGroup;    // elements of K that share a scale; 0: not quantised
+  int64_t innerMultiple; // K must be a multiple of this
   std::vector<const char *> storedTypes; // accepted by pack, lossless first
   std::vector<const char *> activations; // "f32", "q8g32"
-  int32_t zeroPoint;                     // q8g32 activations: value = scale * (quant - zeroPoint) - minimum
+  int32_t zeroPoint; // q8g32 activations: value = scale * (quant - zeroPoint) -
+                     // minimum
 
-  void (*pack)(const PackPanel &panel);
-  /// Plain decode of row n (0..15) of a packed panel, element k: the judge in tests, equal to the stored value.
-  float (*value)(const uint8_t *const *planes, int64_t innerSize, int64_t n, int64_t k);
+  /// Packs one panel. Returns -1, or n * K + k of the first element that the
+  /// format cannot hold: a NaN or an infinity in the source, or a group whose
+  /// scale overflows.
+  int64_t (*pack)(const PackPanel &panel);
+  /// Plain decode of row n (0..15) of a packed panel, element k: the judge in
+  /// tests, equal to the stored value.
+  float (*value)(const uint8_t *const *planes, int64_t innerSize, int64_t n,
+                 int64_t k);
 
   /// f32 value of (n, k): n the row inside the panel, exactly `value`.
-  Halide::Expr (*decode)(const PlaneParams &planes, Halide::Expr n, Halide::Expr k, Halide::Expr panel);
-  /// For q8g32 activations; null when scaleGroup is 0. k = 32 * block + 4 * quad + j, n inside the panel.
-  /// The offset quantised value as UInt(8), written so that u8 x i8 sums of four become one dot instruction.
-  Halide::Expr (*quant)(const PlaneParams &planes, Halide::Expr n, Halide::Expr quad, Halide::Expr j, Halide::Expr block,
+  Halide::Expr (*decode)(const PlaneParams &planes, Halide::Expr n,
+                         Halide::Expr k, Halide::Expr panel);
+  /// For q8g32 activations; null when scaleGroup is 0. k = 32 * block + 4 *
+  /// quad + j, n inside the panel. The offset quantised value as UInt(8),
+  /// written so that u8 x i8 sums of four become one dot instruction.
+  Halide::Expr (*quant)(const PlaneParams &planes, Halide::Expr n,
+                        Halide::Expr quad, Halide::Expr j, Halide::Expr block,
                         Halide::Expr panel);
   /// f32 scale of (n, group), group counted in scaleGroup elements.
-  Halide::Expr (*scale)(const PlaneParams &planes, Halide::Expr n, Halide::Expr group, Halide::Expr panel);
-  /// f32 minimum that is subtracted, of (n, group); null when the format has none.
-  Halide::Expr (*minimum)(const PlaneParams &planes, Halide::Expr n, Halide::Expr group, Halide::Expr panel);
+  Halide::Expr (*scale)(const PlaneParams &planes, Halide::Expr n,
+                        Halide::Expr group, Halide::Expr panel);
+  /// f32 minimum that is subtracted, of (n, group); null when the format has
+  /// none.
+  Halide::Expr (*minimum)(const PlaneParams &planes, Halide::Expr n,
+                          Halide::Expr group, Halide::Expr panel);
 };
 
 /// All formats, one for each file of this folder (generated list).
 const std::vector<Format> &formats();
 const Format *findFormat(std::string_view name);
 
-}  // namespace qwen::codegen
+/// Bytes of one plane of a weight [N, K], padding rows included; K is a
+/// multiple of the format's innerMultiple.
+int64_t planeBytes(const Plane &plane, int64_t outerSize, int64_t innerSize);
+
+/// ImageParams "<prefix>_<plane>" for a weight with `panels` panels of K inner
+/// elements, all minima, extents and strides constant, so that a kernel reads
+/// nothing of the descriptor but `host`.
+PlaneParams planeParams(const Format &format, const std::string &prefix,
+                        int64_t innerSize, int64_t panels);
+
+} // namespace qwen::codegen

@@ -7,9 +7,10 @@ if(QWENC_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${QWENC_CCACHE})
 endif()
 
-# Writes `file` with one line PREFIX(stem) for every file that the pattern matches, so that adding a file adds the entry.
+# Writes `file` with one line PREFIX(stem) for every .cpp of `folder` whose name starts in lower case, so that adding a
+# file adds the entry.
 function(qwenc_list_folder file prefix folder)
-  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/[a-zA-Z]*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/[a-z]*.cpp)
   list(SORT sources)
   set(rows "")
   foreach(source IN LISTS sources)
