@@ -1,0 +1,180 @@
+// Catalog.h - which formats, kernels and targets exist, and which schedule
+// point a kernel is built with.
+//
+// The data is what `qwenc-kernel catalog` prints at build time; passes read it
+// here and never see Halide. Units   sizes in elements unless the name says
+// bytes Errors  functions that can fail return nothing and set `error` to text
+// without a path (lower case, no period)
+#pragma once
+
+#include "codegen/catalog/KernelSymbol.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace qwen {
+
+/// One plane of a weight format: blocks [N/16][K/group], each blockBytes long.
+struct CatalogPlane {
+  std::string name;    // "q"
+  int64_t group;       // elements of K in one block
+  int64_t blockBytes;  // for 16 rows
+  std::string element; // "u8", "i8", "f16", "bf16", "f32"
+
+  /// Bytes of `rows` rows (rounded up to whole panels) of inner size `inner`.
+  int64_t bytes(int64_t rows, int64_t inner) const;
+};
+
+struct CatalogFormat {
+  std::string name;                     // "q5g32"
+  std::vector<CatalogPlane> planes;     // in argument order
+  int64_t scaleGroup;                   // 0: not quantised
+  int64_t innerMultiple;                // K is a multiple of this
+  std::vector<std::string> storedTypes; // lossless first
+  std::vector<std::string> activations; // "f32", "q8g32"
+
+  int64_t bytes(int64_t rows, int64_t inner) const; // of all planes
+  bool takesStored(std::string_view storedType) const;
+  bool takesActivation(std::string_view activation) const;
+};
+
+/// One option of a kernel, in the symbol's order. A flag has its own name as
+/// only value and may be left out.
+struct CatalogOption {
+  std::string name; // "format", "act", "kv", "bias", "residual", "norm"
+  std::vector<std::string> values; // "q8g32", ...; for a flag just its name
+  bool flag;
+};
+
+/// One operand as written in ARCHITECTURE, "Kernels", before planes and
+/// activations are expanded.
+struct CatalogOperand {
+  std::string
+      name; // "act", "W", "Wgate", "bias", "x", "T", "position", "eps", "y"
+  std::string kind; // "act", "weight", "vec", "rows", "rope", "ids", "keys",
+                    // "values", "scalar", "quantized"
+  std::string when; // flag that makes it exist; empty: always
+  std::string role; // "input", "scalar", "output"
+  std::string type; // "f32", "i32", "kv" (the kv option's type); empty for act,
+                    // weight and quantized
+};
+
+struct CatalogKnob {
+  std::string name;            // "tokens", "panels"
+  std::vector<int64_t> values; // legal values, ascending
+  int64_t one, many;           // wanted for t1 and for t0
+  std::string divides; // the value divides dim / unit; empty: no such rule
+  int64_t unit;
+  bool onlyMany;  // 1 in a t1 kernel
+  bool registers; // the product of such knobs counts vector accumulators of 16
+                  // lanes
+};
+
+struct CatalogKernel {
+  std::string name;
+  std::vector<CatalogOption> options;
+  std::vector<std::string> dims; // letters, in the symbol's order
+  std::vector<std::pair<std::string, int64_t>>
+      multiples;                        // dim -> it is a multiple of this
+  std::vector<CatalogOperand> operands; // inputs, scalars, outputs
+  std::vector<CatalogKnob> knobs;
+};
+
+struct CatalogTarget {
+  std::string name; // "avx512"
+  std::vector<std::string>
+      features;      // checked at start: "avx512f", "avx512vnni"
+  int64_t lanes;     // f32 values in a vector
+  int64_t registers; // vector registers
+  int64_t l1Bytes, l2Bytes;
+};
+
+/// One argument of the compiled C function, in calling order.
+struct KernelArgument {
+  std::string name;    // "xq", "W.q", "bias", "T", "y"
+  std::string operand; // "act", "W", "bias", "T", "y"
+  std::string role;    // "input", "scalar", "output"
+  std::string type;    // "f32", "i32", "i8", "u8", "f16", "bf16"
+  int64_t plane;       // of a weight: index of the plane; otherwise -1
+};
+
+class KernelCatalog;
+
+/// Schedule points as data: {"points": [{"kernel", "options", "dims",
+/// "point"}]}. An entry matches a symbol that has all its options and equal
+/// dims; later entries win, knob by knob. "target" at the top, if given, limits
+/// the file to it.
+struct ScheduleFile {
+  struct Entry {
+    std::string kernel, target;
+    std::vector<std::string> options;
+    std::vector<std::pair<std::string, int64_t>> dims;
+    std::vector<std::pair<std::string, int64_t>> point; // knob -> value
+  };
+  std::vector<Entry> entries;
+
+  /// Checks every kernel, option, dim, knob and value against the catalog.
+  static std::optional<ScheduleFile> parse(std::string_view json,
+                                           const KernelCatalog &catalog,
+                                           std::string &error);
+};
+
+class KernelCatalog {
+public:
+  std::string version; // changes whenever compiled kernels may change; part of
+                       // every cache key
+  std::vector<CatalogFormat> formats;
+  std::vector<CatalogKernel> kernels;
+  std::vector<CatalogTarget> targets;
+  ScheduleFile schedules; // codegen/schedules/*.json
+
+  /// The catalog of this build.
+  static const KernelCatalog &builtin();
+  static std::optional<KernelCatalog> parse(std::string_view json,
+                                            std::string &error);
+
+  const CatalogFormat *format(std::string_view name) const; // null when unknown
+  const CatalogKernel *kernel(std::string_view name) const;
+  const CatalogTarget *target(std::string_view name) const;
+
+  /// The C function's arguments for these option values ("q8g32", "q8g32",
+  /// "bias"), buffers and scalars in order.
+  std::optional<std::vector<KernelArgument>>
+  arguments(std::string_view kernel, const std::vector<std::string> &options,
+            std::string &error) const;
+
+  /// Checks kernel, options, dims and target and picks the point: the built-in
+  /// schedules, then `overrides`, else the default computed from the target's
+  /// registers. A value that the dims forbid falls to the next smaller legal
+  /// one.
+  std::optional<KernelSymbol>
+  chooseSymbol(std::string_view kernel, const std::vector<std::string> &options,
+               const std::vector<std::pair<std::string, int64_t>> &dims,
+               std::string_view target, const ScheduleFile *overrides,
+               std::string &error) const;
+
+  /// Nothing when every part of the symbol, its point included, is legal; else
+  /// what is wrong.
+  std::optional<std::string> check(const KernelSymbol &symbol) const;
+
+  /// Best target of this machine by its CPU features; null when not even the
+  /// baseline fits.
+  const CatalogTarget *host() const;
+};
+
+/// Rows of one chunk: divides roundUp(rows, 16) and is a multiple of 16 and of
+/// `multiple` (a head width, or 1); a chunk reads about 32 to 128 kB of weights
+/// and there are at least eight where the size allows. `matrices` weights of
+/// equal shape are read together (2 for gate and up).
+int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
+                  int64_t multiple, int64_t matrices);
+
+/// True when the CPU this runs on has the feature ("avx2", "fma", "f16c",
+/// "avx512f", "avx512vnni", ...).
+bool cpuHasFeature(std::string_view feature);
+
+} // namespace qwen
