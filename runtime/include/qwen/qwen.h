@@ -62,7 +62,9 @@ extern const qwen_plan qwen_model_plan;
 enum qwen_section_kind {
   QWEN_SECTION_TENSORS = 0,   /* planes at the offsets the plan knows */
   QWEN_SECTION_TOKENIZER = 1, /* qwen_tokenizer_header; absent (bytes = 0) for a model without a tokenizer */
-  QWEN_SECTION_GENERATION = 2,/* JSON text: generation_config values, chat template, stop ids */
+  QWEN_SECTION_GENERATION = 2,/* JSON object, every key optional: "stop_ids" [i32], "chat_template" text, and under
+                               * generation_config's names "temperature", "top_k", "top_p", "min_p",
+                               * "repetition_penalty" */
   QWEN_SECTION_COUNT = 3
 };
 
