@@ -93,7 +93,81 @@ int64_t firstNonFinite(const float *values, int64_t count);
 /// Where the bytes of block `index` along K start in a plane of one panel.
 inline uint8_t *blockAt(const PackPanel &panel, int64_t plane,
                         int64_t blockBytes, int64_t index) {
-  return panel.planes[plane] + blockBytes * index;
+  return panel.planes[size_t(plane)] + blockBytes * index;
+}
+
+/// The block sizes that the formats share, for 16 rows.
+inline constexpr int64_t kRowOfF16 = 2 * kPanelRows;
+inline constexpr int64_t kNibbleBlock = 16 * kPanelRows; // 32 k: [4][16 n][4]
+inline constexpr int64_t kBitBlock = 4 * kPanelRows;     // 32 k: [16 n][4]
+inline constexpr int64_t kBitPairBlock = 8 * kPanelRows; // 32 k: [2][16 n][4]
+
+/// Copies `quads` runs of 4 bytes of row n into a block [quads][16 n][4].
+inline void storeQuads(uint8_t *block, int64_t n, const uint8_t *bytes,
+                       int64_t quads) {
+  for (int64_t quad = 0; quad < quads; ++quad)
+    std::memcpy(block + 4 * (kPanelRows * quad + n), bytes + 4 * quad, 4);
+}
+
+inline float loadF16(const uint8_t *block, int64_t n) {
+  return f16ToF32(load<uint16_t>(block + 2 * n));
+}
+
+/// Element k (0..31) of row n of a nibble, bit or bit-pair block.
+int nibbleAt(const uint8_t *block, int64_t n, int64_t k);
+int bitAt(const uint8_t *block, int64_t n, int64_t k);
+int bitPairAt(const uint8_t *block, int64_t n, int64_t k);
+
+/// The same as expressions, for k = 4 * quad + j. With `quad` a constant after
+/// unrolling and n, j vectorised, each is a load of whole vectors, a shift and
+/// a mask. They are Int(8), as the planes are: of a UInt(8) nibble Halide finds
+/// that it fits i8, and then picks i8 x i8, which has no dot instruction;
+/// `asQuant` hides the range.
+Halide::Expr nibble(const Halide::ImageParam &plane, Halide::Expr n,
+                    Halide::Expr quad, Halide::Expr j, Halide::Expr block,
+                    Halide::Expr panel);
+Halide::Expr bit(const Halide::ImageParam &plane, Halide::Expr n,
+                 Halide::Expr quad, Halide::Expr j, Halide::Expr block,
+                 Halide::Expr panel);
+Halide::Expr bitPair(const Halide::ImageParam &plane, Halide::Expr n,
+                     Halide::Expr quad, Halide::Expr j, Halide::Expr block,
+                     Halide::Expr panel);
+inline Halide::Expr asQuant(Halide::Expr quant) {
+  return Halide::reinterpret(Halide::UInt(8), std::move(quant));
+}
+
+/// f32 of an f16 plane whose blocks are [16 n].
+inline Halide::Expr rowScale(const Halide::ImageParam &plane, Halide::Expr n,
+                             Halide::Expr block, Halide::Expr panel) {
+  return Halide::cast<float>(plane(n, block, panel));
+}
+
+/// Stores a value of an f16 plane; false when it is a NaN or an infinity.
+inline bool storeF16(const PackPanel &panel, int64_t plane, int64_t n,
+                     int64_t block, uint16_t half) {
+  store(blockAt(panel, plane, kRowOfF16, block) + 2 * n, half);
+  return isFiniteF16(half);
+}
+
+/// Zeroes all of a panel's blocks.
+void clearPlanes(const PackPanel &panel, const std::vector<Plane> &planes);
+
+/// Runs packRow(row, n), which returns -1 or the first k it cannot hold, for
+/// each row that is no padding; bytes of padding rows become zero. `planes`
+/// gives the format's planes.
+template <typename PackRow>
+int64_t packRows(const PackPanel &panel, std::vector<Plane> (*planes)(),
+                 PackRow packRow) {
+  for (const uint8_t *row : panel.rows)
+    if (!row) {
+      clearPlanes(panel, planes());
+      break;
+    }
+  for (int64_t n = 0; n < kPanelRows; ++n)
+    if (panel.rows[n])
+      if (const int64_t k = packRow(panel.rows[n], n); k >= 0)
+        return n * panel.innerSize + k;
+  return -1;
 }
 
 } // namespace qwen::codegen

@@ -9,20 +9,16 @@ namespace {
 
 using namespace Halide;
 
+std::vector<Plane> planes() { return {{"w", 1, 4 * kPanelRows, Float(32)}}; }
+
 int64_t pack(const PackPanel &panel) {
-  std::vector<float> row(size_t(panel.innerSize));
-  for (int64_t n = 0; n < kPanelRows; ++n) {
-    if (panel.rows[n])
-      loadFloats(panel.storedType, panel.rows[n], panel.innerSize, row.data());
-    else
-      std::fill(row.begin(), row.end(), 0.0f);
-    if (const int64_t k = firstNonFinite(row.data(), panel.innerSize); k >= 0)
-      return n * panel.innerSize + k;
-    uint8_t *out = panel.planes[0] + 4 * n;
+  std::vector<float> values(static_cast<size_t>(panel.innerSize));
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
+    loadFloats(panel.storedType, row, panel.innerSize, values.data());
     for (int64_t k = 0; k < panel.innerSize; ++k)
-      store(out + 4 * kPanelRows * k, row[size_t(k)]);
-  }
-  return -1;
+      store(blockAt(panel, 0, 4 * kPanelRows, k) + 4 * n, values[size_t(k)]);
+    return firstNonFinite(values.data(), panel.innerSize);
+  });
 }
 
 float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
@@ -39,7 +35,7 @@ namespace format {
 
 Format f32() {
   return {.name = "f32",
-          .planes = {{"w", 1, 4 * kPanelRows, Float(32)}},
+          .planes = planes(),
           .scaleGroup = 0,
           .innerMultiple = 1,
           .storedTypes = {"f32", "f16", "bf16"},

@@ -16,29 +16,24 @@ using namespace Halide;
 
 constexpr int64_t kGroup = 32;
 constexpr int64_t kQuantBytes = kGroup * kPanelRows;
-constexpr int64_t kScaleBytes = 2 * kPanelRows;
 constexpr int64_t kStoredBytes = 34;
 constexpr int kZeroPoint = 128;
 constexpr float kLargest = 127.0f;
 
-void storeGroup(const PackPanel &panel, int64_t n, int64_t group,
-                uint16_t scale, const uint8_t *offsetQuants) {
-  store(blockAt(panel, 1, kScaleBytes, group) + 2 * n, scale);
-  uint8_t *block = blockAt(panel, 0, kQuantBytes, group) + 4 * n;
-  for (int64_t quad = 0; quad < kGroup / 4; ++quad)
-    std::memcpy(block + 4 * kPanelRows * quad, offsetQuants + 4 * quad, 4);
+std::vector<Plane> planes() {
+  return {{"q", kGroup, kQuantBytes, UInt(8)},
+          {"s", kGroup, kRowOfF16, Float(16)}};
 }
 
-int64_t packStored(const PackPanel &panel, int64_t n) {
+int64_t packStored(const PackPanel &panel, const uint8_t *row, int64_t n) {
   for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
-    const uint8_t *stored = panel.rows[n] + kStoredBytes * group;
-    const uint16_t scale = load<uint16_t>(stored);
-    if (!isFiniteF16(scale))
+    const uint8_t *stored = row + kStoredBytes * group;
+    if (!storeF16(panel, 1, n, group, load<uint16_t>(stored)))
       return kGroup * group;
     uint8_t quants[kGroup];
     for (int64_t i = 0; i < kGroup; ++i)
       quants[i] = stored[2 + i] ^ uint8_t(kZeroPoint);
-    storeGroup(panel, n, group, scale, quants);
+    storeQuads(blockAt(panel, 0, kQuantBytes, group), n, quants, kGroup / 4);
   }
   return -1;
 }
@@ -66,44 +61,34 @@ uint16_t quantise(const float *values, uint8_t *quants) {
   return half;
 }
 
-int64_t packFloats(const PackPanel &panel, int64_t n, std::vector<float> &row) {
-  loadFloats(panel.storedType, panel.rows[n], panel.innerSize, row.data());
-  if (const int64_t k = firstNonFinite(row.data(), panel.innerSize); k >= 0)
-    return k;
+int64_t packFloats(const PackPanel &panel, const uint8_t *row, int64_t n) {
+  float values[kGroup];
+  const int64_t storedBytes =
+      findStoredType(panel.storedType)->blockBytes * kGroup;
   for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
+    loadFloats(panel.storedType, row + storedBytes * group, kGroup, values);
+    if (const int64_t i = firstNonFinite(values, kGroup); i >= 0)
+      return kGroup * group + i;
     uint8_t quants[kGroup];
-    const uint16_t scale = quantise(row.data() + kGroup * group, quants);
-    if (!isFiniteF16(scale))
+    if (!storeF16(panel, 1, n, group, quantise(values, quants)))
       return kGroup * group;
-    storeGroup(panel, n, group, scale, quants);
+    storeQuads(blockAt(panel, 0, kQuantBytes, group), n, quants, kGroup / 4);
   }
   return -1;
 }
 
 int64_t pack(const PackPanel &panel) {
-  uint8_t zeros[kGroup];
-  std::fill_n(zeros, kGroup, uint8_t(kZeroPoint));
-  std::vector<float> row(size_t(panel.innerSize));
-  for (int64_t n = 0; n < kPanelRows; ++n) {
-    int64_t bad = -1;
-    if (!panel.rows[n])
-      for (int64_t group = 0; group < panel.innerSize / kGroup; ++group)
-        storeGroup(panel, n, group, 0, zeros);
-    else
-      bad = panel.storedType == "q8_0" ? packStored(panel, n)
-                                       : packFloats(panel, n, row);
-    if (bad >= 0)
-      return n * panel.innerSize + bad;
-  }
-  return -1;
+  const bool stored = panel.storedType == "q8_0";
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
+    return stored ? packStored(panel, row, n) : packFloats(panel, row, n);
+  });
 }
 
 float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
   const int64_t group = k / kGroup, quad = k % kGroup / 4;
   const int q =
       planes[0][kQuantBytes * group + 4 * (kPanelRows * quad + n) + k % 4];
-  return f16ToF32(load<uint16_t>(planes[1] + kScaleBytes * group + 2 * n)) *
-         float(q - kZeroPoint);
+  return loadF16(planes[1] + kRowOfF16 * group, n) * float(q - kZeroPoint);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
@@ -112,7 +97,7 @@ Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
 }
 
 Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {
-  return cast<float>(planes[1](n, group, panel));
+  return rowScale(planes[1], n, group, panel);
 }
 
 Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {
@@ -128,8 +113,7 @@ namespace format {
 
 Format q8g32() {
   return {.name = "q8g32",
-          .planes = {{"q", kGroup, kQuantBytes, UInt(8)},
-                     {"s", kGroup, kScaleBytes, Float(16)}},
+          .planes = planes(),
           .scaleGroup = kGroup,
           .innerMultiple = kGroup,
           .storedTypes = {"q8_0", "f32", "f16", "bf16"},

@@ -1,0 +1,78 @@
+// q4g32.cpp - 4-bit quants, one f16 scale for every 32 elements of a row.
+//
+// Shapes    plane q: nibbles of 32 k; plane s: f16 [16 n]
+// Numerics  value = s * (q - 8), equal to the stored q4_0 to the bit
+// Source    ggml block_q4_0: f16 d, u8 qs[16], element i in the low nibble of
+// byte i, i + 16 in the high one
+#include "codegen/formats/Blocks.h"
+
+namespace qwen::codegen {
+namespace {
+
+using namespace Halide;
+
+constexpr int64_t kGroup = 32;
+constexpr int64_t kStoredBytes = 18;
+constexpr int kZeroPoint = 8;
+
+std::vector<Plane> planes() {
+  return {{"q", kGroup, kNibbleBlock, Int(8)},
+          {"s", kGroup, kRowOfF16, Float(16)}};
+}
+
+int64_t pack(const PackPanel &panel) {
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
+    for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
+      const uint8_t *stored = row + kStoredBytes * group;
+      if (!storeF16(panel, 1, n, group, load<uint16_t>(stored)))
+        return kGroup * group;
+      storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, stored + 2, 4);
+    }
+    return -1;
+  });
+}
+
+float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+  const int64_t group = k / kGroup;
+  const int q = nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup);
+  return loadF16(planes[1] + kRowOfF16 * group, n) * float(q - kZeroPoint);
+}
+
+Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
+           Expr panel) {
+  return asQuant(nibble(planes[0], n, quad, j, block, panel));
+}
+
+Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {
+  return rowScale(planes[1], n, group, panel);
+}
+
+Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {
+  Expr block = k / int(kGroup);
+  Expr q = quant(planes, n, k % int(kGroup) / 4, k % 4, block, panel);
+  return scale(planes, n, block, panel) *
+         cast<float>(cast<int32_t>(q) - kZeroPoint);
+}
+
+} // namespace
+
+namespace format {
+
+Format q4g32() {
+  return {.name = "q4g32",
+          .planes = planes(),
+          .scaleGroup = kGroup,
+          .innerMultiple = kGroup,
+          .storedTypes = {"q4_0"},
+          .activations = {"f32", "q8g32"},
+          .zeroPoint = kZeroPoint,
+          .pack = pack,
+          .value = value,
+          .decode = decode,
+          .quant = quant,
+          .scale = scale,
+          .minimum = nullptr};
+}
+
+} // namespace format
+} // namespace qwen::codegen

@@ -1,0 +1,96 @@
+// q5k.cpp - 5-bit quants with a 6-bit scale and minimum for every 32 elements
+// under two f16 for every 256.
+//
+// Shapes    plane q: the low nibbles of 32 k; plane h: the fifth bits; c, m, d,
+// e: SuperBlocks.h Numerics  value = d·c · q - e·m, equal to the stored q5_k to
+// the bit Source    ggml block_q5_K: f16 d, f16 dmin, u8 scales[12], u8 qh[32]
+// with bit g of byte i for element 32g + i, u8 qs[128]
+#include "codegen/formats/SuperBlocks.h"
+
+namespace qwen::codegen {
+namespace {
+
+using namespace Halide;
+
+constexpr int64_t kStoredBytes = 176;
+constexpr int64_t kFirstScalePlane = 2;
+
+std::vector<Plane> planes() {
+  return superPlanes(
+      {{"q", kGroup, kNibbleBlock, Int(8)}, {"h", kGroup, kBitBlock, Int(8)}});
+}
+
+int64_t pack(const PackPanel &panel) {
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
+    for (int64_t superBlock = 0; superBlock < panel.innerSize / kSuperGroup;
+         ++superBlock) {
+      const uint8_t *stored = row + kStoredBytes * superBlock;
+      if (!storeSuperScales(panel, kFirstScalePlane, n, superBlock, stored))
+        return kSuperGroup * superBlock;
+      for (int64_t i = 0; i < kSuperGroup / kGroup; ++i) {
+        const int64_t group = kSuperGroup / kGroup * superBlock + i;
+        uint8_t nibbles[16];
+        regroupNibbles(stored + 48, i, nibbles);
+        storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, nibbles, 4);
+        uint32_t bits = 0;
+        for (int64_t quad = 0; quad < 8; ++quad)
+          bits |= (load<uint32_t>(stored + 16 + 4 * quad) >> i & 0x01010101)
+                  << quad;
+        store(blockAt(panel, 1, kBitBlock, group) + 4 * n, bits);
+      }
+    }
+    return -1;
+  });
+}
+
+float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+  const int64_t group = k / kGroup;
+  return superValue(planes, kFirstScalePlane, n, k,
+                    nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup) |
+                        bitAt(planes[1] + kBitBlock * group, n, k % kGroup)
+                            << 4);
+}
+
+Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
+           Expr panel) {
+  return asQuant(nibble(planes[0], n, quad, j, block, panel) |
+                 (bit(planes[1], n, quad, j, block, panel) << cast<int8_t>(4)));
+}
+
+Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {
+  return superScale(planes, kFirstScalePlane, n, group, panel);
+}
+
+Expr minimum(const PlaneParams &planes, Expr n, Expr group, Expr panel) {
+  return superMinimum(planes, kFirstScalePlane, n, group, panel);
+}
+
+Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {
+  Expr group = k / int(kGroup);
+  Expr q = quant(planes, n, k % int(kGroup) / 4, k % 4, group, panel);
+  return scale(planes, n, group, panel) * cast<float>(q) -
+         minimum(planes, n, group, panel);
+}
+
+} // namespace
+
+namespace format {
+
+Format q5k() {
+  return {.name = "q5k",
+          .planes = planes(),
+          .scaleGroup = kGroup,
+          .innerMultiple = kSuperGroup,
+          .storedTypes = {"q5_k"},
+          .activations = {"f32", "q8g32"},
+          .zeroPoint = 0,
+          .pack = pack,
+          .value = value,
+          .decode = decode,
+          .quant = quant,
+          .scale = scale,
+          .minimum = minimum};
+}
+
+} // namespace format
+} // namespace qwen::codegen
