@@ -1,0 +1,129 @@
+// Kernel.h - what a kernel file provides, and the context in which its pipeline is built.
+//
+// Shapes    activations [T, X] with row stride ld(X) = roundUp(X, 16); a linear's values are (lane, panel, token)
+// Numerics  every float operation is strict; `fma` is the only fused one
+#pragma once
+
+#include "Halide.h"
+#include "codegen/formats/Format.h"
+#include "codegen/targets/Target.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qwen::codegen {
+
+constexpr int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+/// Row stride of X elements.
+constexpr int64_t rowStride(int64_t elements) { return roundUp(elements, 16); }
+
+/// Raised (as Halide::CompileError is) when a symbol names no legal kernel.
+struct KernelError {
+  std::string text;
+};
+
+struct Kernel;
+
+/// Activations of a linear, one of the two forms.
+struct Activations {
+  Halide::ImageParam values; // f32 x, or i8 xq
+  Halide::ImageParam scale, sum; // q8g32 only: f32 and i32, [T, K/32]
+  bool quantised;
+};
+
+/// Everything a kernel's `build` needs: the symbol's parts, the arguments it declares, in order, and outputs.
+class BuildContext {
+public:
+  BuildContext(const KernelSymbol &symbol, const Kernel &kernel,
+               const CpuTarget &target);
+
+  int dim(std::string_view letter) const;
+  int knob(std::string_view name) const;
+  bool has(std::string_view flag) const { return symbol.has(flag); }
+  bool oneToken() const { return dim("t") == 1; }
+  const Format &format() const { return *weightFormat; }
+  Halide::Type cacheType() const; // of the kv option
+
+  /// T: the constant 1, or the scalar argument.
+  Halide::Expr tokens() const;
+  Halide::Expr fma(Halide::Expr a, Halide::Expr b, Halide::Expr sum) const;
+
+  // Inputs, in the argument order.
+  Halide::ImageParam rows(const std::string &name, int64_t width,
+                          Halide::Type type = Halide::Float(32));
+  Halide::ImageParam ids(const std::string &name);
+  Halide::ImageParam vec(const std::string &name, int64_t width);
+  Activations activations(int64_t innerSize);
+  PlaneParams weight(const std::string &name, int64_t innerSize,
+                     int64_t panels);
+  Halide::ImageParam buffer(const std::string &name, Halide::Type type,
+                            const std::vector<std::pair<int64_t, int64_t>>
+                                &extentsAndStrides);
+  void addTokens(); // the scalar T
+  Halide::Param<int32_t> scalarInt(const std::string &name);
+  Halide::Param<float> scalarFloat(const std::string &name);
+
+  /// Declares an output: extents and strides, innermost first; the extent of dimension `tokenDim` is T.
+  void output(Halide::Func func,
+              const std::vector<std::pair<int64_t, int64_t>> &extentsAndStrides,
+              int tokenDim);
+
+  const KernelSymbol &symbol;
+  const Kernel &kernel;
+  const CpuTarget &target;
+  std::vector<Halide::Argument> arguments;
+  std::vector<Halide::Func> outputs;
+
+private:
+  const Format *weightFormat = nullptr;
+  Halide::Param<int32_t> tokenParam{"T"};
+};
+
+/// One shape to test and to measure; `tokens` and `position` for a t0 kernel.
+struct Case {
+  const char *name;
+  std::vector<std::pair<std::string, int64_t>> dims; // without t
+  int64_t position = 0;
+};
+
+class Trial;
+
+struct Kernel {
+  CatalogKernel interface;
+  /// Declares arguments and outputs and schedules them at the symbol's point.
+  void (*build)(BuildContext &context);
+  /// Plain loops in f64 over decoded inputs: the judge of every point.
+  void (*reference)(Trial &trial);
+  std::vector<Case> cases;
+  /// Multiplications with a weight or cache element per call, for the bench; may be null.
+  int64_t (*products)(const Trial &trial) = nullptr;
+};
+
+/// All kernels, one for each file of this folder that starts in lower case.
+const std::vector<Kernel> &kernels();
+const Kernel *findKernel(std::string_view name);
+
+/// Catalog of everything compiled into this program; `schedules` is left empty.
+KernelCatalog makeCatalog();
+
+/// Builds the pipeline of a symbol; throws KernelError or Halide::Error.
+Halide::Module buildModule(const KernelSymbol &symbol);
+
+// Operands and options as kernel files declare them.
+CatalogOption formatOption();
+CatalogOption actOption();
+CatalogOption kvOption();
+CatalogOption flagOption(const char *name);
+CatalogOperand operand(const char *name, const char *kind,
+                       const char *when = "");
+CatalogOperand scalar(const char *name, const char *type,
+                      const char *when = "");
+CatalogOperand output(const char *name, const char *kind);
+/// The knobs of every kernel with a linear core.
+std::vector<CatalogKnob> linearKnobs();
+
+} // namespace qwen::codegen

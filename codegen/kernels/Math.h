@@ -1,0 +1,45 @@
+// Math.h - elementary functions and fixed-order reductions in f32, as Halide expressions.
+//
+// Numerics  exp: under 1.5 ulp for x in [-87.33, 0], exactly 0 below; every step is an fma or an exact operation
+#pragma once
+
+#include "codegen/kernels/Kernel.h"
+
+namespace qwen::codegen {
+
+/// exp(x) for x <= 0; -inf gives 0.
+inline Halide::Expr expNegative(const BuildContext &context, Halide::Expr x) {
+  using namespace Halide;
+  constexpr float kSmallest = -87.33654f; // below, 2^n leaves the normal range
+  Expr clamped = max(x, kSmallest);
+  Expr n = round(clamped * 1.44269504f);
+  // ln 2 in two parts: the first has 15 trailing zero bits, so n * high is exact.
+  Expr r = context.fma(n, -0.693359375f, clamped);
+  r = context.fma(n, 2.12194440e-4f, r);
+  // Minimax coefficients of exp on [-ln2/2, ln2/2] (Cephes expf).
+  Expr p = 1.9875691500e-4f;
+  for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
+                  1.6666665459e-1f, 5.0000001201e-1f})
+    p = context.fma(p, r, c);
+  p = context.fma(p, r * r, r) + 1.0f;
+  Expr bits = reinterpret<int32_t>(p) + (cast<int32_t>(n) << 23);
+  return select(x < kSmallest, 0.0f, reinterpret<float>(bits));
+}
+
+/// x / (1 + exp(-x)), without overflow on either side.
+inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
+  using namespace Halide;
+  Expr e = expNegative(context, -abs(x));
+  return x * select(x >= 0.0f, Expr(1.0f), e) / (1.0f + e);
+}
+
+/// Sum of 16 values by halves: i and i + 8, then i and i + 4, ...
+template <typename At> Halide::Expr treeSum(At at, int first = 0, int step = 1, int count = 16) {
+  if (count == 1)
+    return at(first);
+  // Pairs that are `count / 2` apart are added first, so the recursion splits by parity from the other end.
+  return treeSum(at, first, step * 2, count / 2) +
+         treeSum(at, first + step, step * 2, count / 2);
+}
+
+} // namespace qwen::codegen

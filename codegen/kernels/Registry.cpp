@@ -1,0 +1,91 @@
+// Registry.cpp - the table of all kernels, one for each file of this folder that starts in lower case, and the catalog.
+#include "codegen/kernels/Kernel.h"
+
+namespace qwen::codegen {
+
+namespace kernel {
+#define KERNEL(name) Kernel name();
+#include "Kernels.inc"
+#undef KERNEL
+} // namespace kernel
+
+const std::vector<Kernel> &kernels() {
+  static const std::vector<Kernel> table = {
+#define KERNEL(name) kernel::name(),
+#include "Kernels.inc"
+#undef KERNEL
+  };
+  return table;
+}
+
+const Kernel *findKernel(std::string_view name) {
+  for (const Kernel &kernel : kernels())
+    if (name == kernel.interface.name)
+      return &kernel;
+  return nullptr;
+}
+
+namespace {
+
+std::string elementName(Halide::Type type) {
+  if (type.is_bfloat())
+    return "bf16";
+  if (type.is_float())
+    return "f" + std::to_string(type.bits());
+  return (type.is_uint() ? "u" : "i") + std::to_string(type.bits());
+}
+
+} // namespace
+
+KernelCatalog makeCatalog() {
+  KernelCatalog catalog;
+  for (const Format &format : formats()) {
+    CatalogFormat row{.name = format.name, .planes = {}, .scaleGroup = format.scaleGroup,
+                      .innerMultiple = format.innerMultiple, .storedTypes = {}, .activations = {}};
+    for (const Plane &plane : format.planes)
+      row.planes.push_back({plane.name, plane.group, plane.blockBytes, elementName(plane.element)});
+    row.storedTypes.assign(format.storedTypes.begin(), format.storedTypes.end());
+    row.activations.assign(format.activations.begin(), format.activations.end());
+    catalog.formats.push_back(row);
+  }
+  for (const Kernel &kernel : kernels())
+    catalog.kernels.push_back(kernel.interface);
+  for (const CpuTarget &target : targets())
+    catalog.targets.push_back(target.data);
+  return catalog;
+}
+
+CatalogOption formatOption() {
+  CatalogOption option{"format", {}, false};
+  for (const Format &format : formats())
+    option.values.push_back(format.name);
+  return option;
+}
+CatalogOption actOption() { return {"act", {"f32", "q8g32"}, false}; }
+CatalogOption kvOption() { return {"kv", {"f32", "f16"}, false}; }
+CatalogOption flagOption(const char *name) { return {name, {name}, true}; }
+
+CatalogOperand operand(const char *name, const char *kind, const char *when) {
+  const std::string_view text = kind;
+  const char *type = text == "act" || text == "weight" ? "" : text == "ids" ? "i32"
+                     : text == "keys" || text == "values" ? "kv" : "f32";
+  return {name, kind, when, "input", type};
+}
+CatalogOperand scalar(const char *name, const char *type, const char *when) {
+  return {name, "scalar", when, "scalar", type};
+}
+CatalogOperand output(const char *name, const char *kind) {
+  CatalogOperand result = operand(name, kind);
+  if (result.kind == "quantized")
+    result.type.clear();
+  result.role = "output";
+  return result;
+}
+
+std::vector<CatalogKnob> linearKnobs() {
+  return {{"tokens", {1, 2, 4, 8}, 1, 8, "", 1, true, true},
+          {"panels", {1, 2, 4, 8}, 2, 2, "m", kPanelRows, false, true},
+          {"unroll", {1, 2, 4}, 1, 1, "", 1, false, false}};
+}
+
+} // namespace qwen::codegen

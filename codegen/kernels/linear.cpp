@@ -1,0 +1,71 @@
+// linear.cpp - y = x · Wᵀ (+ bias) (+ residual), for a chunk of rows of W.
+//
+// Shapes    act [T, K], W [M of N, K], bias [M], residual and y [T, M of N]
+// Source    every nn.Linear of HF transformers modeling_qwen2.py
+#include "codegen/kernels/LinearCore.h"
+#include "codegen/kernels/Trial.h"
+
+namespace qwen::codegen {
+namespace {
+
+using namespace Halide;
+
+void build(BuildContext &context) {
+  const int panels = context.dim("m") / kPanelRows;
+  const int stride = int(rowStride(context.dim("n")));
+  const Activations x = context.activations(context.dim("k"));
+  const PlaneParams weight = context.weight("W", context.dim("k"), panels);
+  LinearCore core(context, weight, x, "acc");
+  Var lane = core.lane, panel = core.panel, token = core.token;
+  Expr value = core.acc(lane, panel, token);
+  if (context.has("bias"))
+    value += context.vec("bias", context.dim("m"))(panel * 16 + lane);
+  if (context.has("residual"))
+    value += context.rows("residual", context.dim("n"))(panel * 16 + lane, token);
+  context.addTokens();
+  Func y("y");
+  y(lane, panel, token) = value;
+  context.output(y, {{16, 1}, {panels, 16}, {0, stride}}, 2);
+
+  const int tilePanels = context.knob("panels"), tileTokens = context.knob("tokens");
+  Var panelTile{"panelTile"}, tokenTile{"tokenTile"};
+  y.bound(lane, 0, 16).bound(panel, 0, panels);
+  y.split(panel, panelTile, panel, tilePanels).split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
+  y.reorder(lane, panel, token, tokenTile, panelTile).vectorize(lane).unroll(panel).unroll(token);
+  core.schedule({y, tokenTile}, tilePanels, tileTokens);
+}
+
+void reference(Trial &trial) {
+  for (int64_t t = 0; t < trial.tokens(); ++t)
+    for (int64_t n = 0; n < trial.dim("m"); ++n) {
+      Sum sum = trial.product("W", t, n);
+      if (trial.has("bias"))
+        sum.add(trial.in("bias", 0, n));
+      if (trial.has("residual"))
+        sum.add(trial.in("residual", t, n));
+      trial.out("y", t, n, sum.value, sum.bound());
+    }
+}
+
+} // namespace
+
+namespace kernel {
+
+Kernel linear() {
+  return {.interface = {.name = "linear",
+                        .options = {formatOption(), actOption(), flagOption("bias"), flagOption("residual")},
+                        .dims = {"k", "n", "m", "t"},
+                        .multiples = {{"m", 16}},
+                        .operands = {operand("act", "act"), operand("W", "weight"), operand("bias", "vec", "bias"),
+                                     operand("residual", "rows", "residual"), scalar("T", "i32"), output("y", "rows")},
+                        .knobs = linearKnobs()},
+          .build = build,
+          .reference = reference,
+          .cases = {{"down", {{"k", 4864}, {"n", 96}, {"m", 48}}},
+                    {"wide", {{"k", 512}, {"n", 130}, {"m", 144}}},
+                    {"smallest", {{"k", 256}, {"n", 16}, {"m", 16}}}},
+          .products = [](const Trial &trial) { return trial.tokens() * trial.dim("m") * trial.dim("k"); }};
+}
+
+} // namespace kernel
+} // namespace qwen::codegen

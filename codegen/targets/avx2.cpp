@@ -1,0 +1,21 @@
+// avx2.cpp - x86-64 of 2013 and later (Haswell, Zen 1 to 3, Alder Lake): AVX2, FMA, F16C.
+//
+// A panel of 16 rows is two registers and there are sixteen, so a tile has half the accumulators' width of AVX-512 and a
+// quarter of its registers. Integer dots widen to i16 and use vpmaddwd: vpmaddubsw would saturate, and a result that
+// depends on the data's size is no exact dot. AVX-VNNI, where a CPU has it, is not used.
+#include "codegen/targets/Target.h"
+
+namespace qwen::codegen::target {
+
+CpuTarget avx2() {
+  return {.data = {.name = "avx2",
+                   .features = {"sse4.1", "avx", "avx2", "fma", "f16c"},
+                   .lanes = 8,
+                   .registers = 16,
+                   .l1Bytes = 32 << 10,
+                   .l2Bytes = 256 << 10},
+          .halide = "x86-64-linux-avx-avx2-f16c-fma-sse41",
+          .fma = true};
+}
+
+} // namespace qwen::codegen::target
