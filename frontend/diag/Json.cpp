@@ -139,7 +139,7 @@ public:
       diags.error(diag::JsonDuplicateKey, place(at), name);
       for (const JsonMember &member : members)
         if (member.key == name)
-          diags.note(diag::JsonGivenHere,
+          diags.note(diag::GivenHere,
                      {std::string(file), member.line, member.column}, name);
       return false;
     }
