@@ -53,14 +53,21 @@ struct CatalogOption {
 /// One operand as written in ARCHITECTURE, "Kernels", before planes and
 /// activations are expanded.
 struct CatalogOperand {
-  std::string
-      name; // "act", "W", "Wgate", "bias", "x", "T", "position", "eps", "y"
-  std::string kind; // "act", "weight", "vec", "rows", "rope", "ids", "keys",
-                    // "values", "scalar", "quantized"
-  std::string when; // flag that makes it exist; empty: always
-  std::string role; // "input", "scalar", "output"
-  std::string type; // "f32", "i32", "kv" (the kv option's type); empty for act,
-                    // weight and quantized
+  /// "act", "W", "Wgate", "bias", "x", "T", "position", "eps", "y"
+  std::string name;
+  /// "act", "quantized", "weight", "vec", "rows", "rope", "ids", "keys",
+  /// "values", "scalar"
+  std::string kind;
+  /// Product of dims, "h*k": columns of a row, elements of a vec, rows of a
+  /// weight; empty for ids, caches and scalars.
+  std::string width;
+  /// Flag that makes it exist; empty: always.
+  std::string when;
+  /// "input", "scalar", "output"
+  std::string role;
+  /// "f32", "i32", "kv" (the kv option's type); empty for act, weight and
+  /// quantized, which expand to several arguments.
+  std::string type;
 };
 
 struct CatalogKnob {

@@ -1,0 +1,172 @@
+// CatalogJson.cpp - the printed catalog and schedule files, read and checked.
+#include "codegen/catalog/CatalogJson.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace qwen {
+
+// The structures and their JSON have the same field names.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes, element)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup, innerMultiple, storedTypes, activations)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when, role, type)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many, divides, unit, onlyMany, registers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims, multiples, operands, knobs)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes, registers, l1Bytes, l2Bytes)
+
+namespace {
+
+using nlohmann::json;
+
+/// Reads one entry of "points"; returns what is wrong with it, or nothing.
+std::optional<std::string> readEntry(const json &object, const KernelCatalog &catalog, ScheduleFile::Entry &entry) {
+  if (!object.is_object())
+    return "is not an object";
+  for (const auto &[key, value] : object.items())
+    if (key != "kernel" && key != "target" && key != "options" && key != "dims" && key != "point")
+      return "has the unknown key `" + key + "`";
+  if (!object.contains("kernel") || !object["kernel"].is_string())
+    return "needs `kernel`";
+  entry.kernel = object["kernel"];
+  const CatalogKernel *kernel = catalog.kernel(entry.kernel);
+  if (!kernel) {
+    std::string names;
+    for (const CatalogKernel &row : catalog.kernels)
+      names += (names.empty() ? "" : ", ") + row.name;
+    return "names the unknown kernel `" + entry.kernel + "`; kernels: " + names;
+  }
+  if (object.contains("target")) {
+    if (!object["target"].is_string() || !catalog.target(std::string(object["target"])))
+      return "names the unknown target " + object["target"].dump();
+    entry.target = object["target"];
+  }
+  const json options = object.value("options", json::array());
+  if (!options.is_array())
+    return "has `options` that are no list";
+  for (const json &option : options) {
+    const bool known = option.is_string() &&
+                       std::any_of(kernel->options.begin(), kernel->options.end(), [&](const CatalogOption &row) {
+                         return std::count(row.values.begin(), row.values.end(), option.get<std::string>()) > 0;
+                       });
+    if (!known)
+      return "names the unknown option " + option.dump() + " of kernel `" + kernel->name + "`";
+    entry.options.push_back(option);
+  }
+  const json dims = object.value("dims", json::object());
+  if (!dims.is_object())
+    return "has `dims` that are no object";
+  for (const auto &[name, value] : dims.items()) {
+    if (std::count(kernel->dims.begin(), kernel->dims.end(), name) == 0)
+      return "names the unknown dim `" + name + "` of kernel `" + kernel->name + "`";
+    if (!value.is_number_integer())
+      return "has dim `" + name + "` that is no integer";
+    entry.dims.emplace_back(name, value);
+  }
+  if (!object.contains("point") || !object["point"].is_object())
+    return "needs `point`, an object of knobs and values";
+  for (const auto &[name, value] : object["point"].items()) {
+    const auto knob = std::find_if(kernel->knobs.begin(), kernel->knobs.end(),
+                                   [&, &name = name](const CatalogKnob &row) { return row.name == name; });
+    if (knob == kernel->knobs.end())
+      return "names the unknown knob `" + name + "` of kernel `" + kernel->name + "`";
+    if (!value.is_number_integer() ||
+        std::count(knob->values.begin(), knob->values.end(), value.get<int64_t>()) == 0)
+      return "sets knob `" + name + "` of kernel `" + kernel->name + "` to " + value.dump() + "; values: " +
+             json(knob->values).dump();
+    entry.point.emplace_back(name, value);
+  }
+  return std::nullopt;
+}
+
+std::optional<ScheduleFile> readSchedules(const json &document, const KernelCatalog &catalog, std::string &error) {
+  ScheduleFile file;
+  if (!document.is_object() || !document.contains("points") || !document["points"].is_array()) {
+    error = "a schedule file is an object with the list `points`";
+    return std::nullopt;
+  }
+  for (const auto &[key, value] : document.items())
+    if (key != "points" && key != "target") {
+      error = "unknown key `" + key + "`";
+      return std::nullopt;
+    }
+  std::string target;
+  if (document.contains("target")) {
+    if (!document["target"].is_string() || !catalog.target(std::string(document["target"]))) {
+      error = "unknown target " + document["target"].dump();
+      return std::nullopt;
+    }
+    target = document["target"];
+  }
+  for (size_t i = 0; i < document["points"].size(); ++i) {
+    ScheduleFile::Entry entry;
+    entry.target = target;
+    if (std::optional<std::string> problem = readEntry(document["points"][i], catalog, entry)) {
+      error = "points[" + std::to_string(i) + "] " + *problem;
+      return std::nullopt;
+    }
+    file.entries.push_back(entry);
+  }
+  return file;
+}
+
+} // namespace
+
+std::optional<ScheduleFile> ScheduleFile::parse(std::string_view text, const KernelCatalog &catalog,
+                                                std::string &error) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded()) {
+    error = "not valid JSON";
+    return std::nullopt;
+  }
+  try {
+    return readSchedules(document, catalog, error);
+  } catch (const json::exception &problem) {
+    error = problem.what();
+    return std::nullopt;
+  }
+}
+
+std::string printCatalog(const KernelCatalog &catalog) {
+  json points = json::array();
+  for (const ScheduleFile::Entry &entry : catalog.schedules.entries) {
+    json row = {{"kernel", entry.kernel}, {"options", entry.options}, {"dims", json::object()},
+                {"point", json::object()}};
+    if (!entry.target.empty())
+      row["target"] = entry.target;
+    for (const auto &[name, value] : entry.dims)
+      row["dims"][name] = value;
+    for (const auto &[name, value] : entry.point)
+      row["point"][name] = value;
+    points.push_back(row);
+  }
+  const json document = {{"version", catalog.version}, {"formats", catalog.formats}, {"kernels", catalog.kernels},
+                         {"targets", catalog.targets}, {"schedules", {{"points", points}}}};
+  return document.dump(1);
+}
+
+std::optional<KernelCatalog> KernelCatalog::parse(std::string_view text, std::string &error) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (document.is_discarded()) {
+    error = "not valid JSON";
+    return std::nullopt;
+  }
+  try {
+    KernelCatalog catalog;
+    document.at("version").get_to(catalog.version);
+    document.at("formats").get_to(catalog.formats);
+    document.at("kernels").get_to(catalog.kernels);
+    document.at("targets").get_to(catalog.targets);
+    std::optional<ScheduleFile> schedules = readSchedules(document.at("schedules"), catalog, error);
+    if (!schedules)
+      return std::nullopt;
+    catalog.schedules = *schedules;
+    return catalog;
+  } catch (const json::exception &problem) {
+    error = problem.what();
+    return std::nullopt;
+  }
+}
+
+} // namespace qwen
