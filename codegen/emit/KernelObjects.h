@@ -1,0 +1,28 @@
+// KernelObjects.h - one object file for each distinct kernel, from the cache or
+// from `qwenc-kernel build`.
+#pragma once
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace qwen {
+
+struct KernelObjectOptions {
+  std::string compiler;    // path of the qwenc-kernel program
+  std::string cacheFolder; // empty: $XDG_CACHE_HOME/qwenc, else ~/.cache/qwenc
+  int64_t jobs = 0; // processes at once; 0: as many as the machine has cores
+};
+
+/// Hash of the kernel compiler's bytes, as hexadecimal text: objects and packed
+/// weights of another one are not reused.
+llvm::Expected<std::string> compilerIdentity(const std::string &compiler);
+
+/// Paths of the objects that define `symbols`, in the same order. Builds those
+/// that the cache lacks.
+llvm::Expected<std::vector<std::string>>
+kernelObjects(const std::vector<std::string> &symbols,
+              const KernelObjectOptions &options);
+
+} // namespace qwen

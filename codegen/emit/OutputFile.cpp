@@ -1,0 +1,97 @@
+// OutputFile.cpp - temporary files, reservation and rename.
+#include "codegen/emit/OutputFile.h"
+
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace qwen {
+namespace {
+
+llvm::Error failure(const std::string &path, int error) {
+  return userError("cannot write `" + path + "`: " + std::strerror(error));
+}
+
+llvm::Error writeAll(int file, llvm::StringRef bytes, const std::string &path) {
+  while (!bytes.empty()) {
+    ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return failure(path, errno);
+    bytes = bytes.drop_front(written);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error writeFile(const std::string &file, const std::string &target,
+                      int flags, llvm::StringRef bytes) {
+  int descriptor =
+      ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+  if (descriptor < 0)
+    return failure(target, errno);
+  llvm::Error error = writeAll(descriptor, bytes, target);
+  if (::close(descriptor) != 0 && !error)
+    return failure(target, errno);
+  return error;
+}
+
+} // namespace
+
+llvm::Error userError(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+OutputFile::OutputFile(std::string path)
+    : target(std::move(path)),
+      temporaryPath(target + ".tmp" + std::to_string(::getpid())) {}
+
+OutputFile::~OutputFile() { ::unlink(temporaryPath.c_str()); }
+
+llvm::Error OutputFile::write(llvm::StringRef bytes) {
+  return writeFile(temporaryPath, target, O_TRUNC, bytes);
+}
+
+llvm::Error OutputFile::append(llvm::StringRef bytes) {
+  return writeFile(temporaryPath, target, O_APPEND, bytes);
+}
+
+llvm::Error OutputFile::reserve(int64_t bytes) {
+  int descriptor =
+      ::open(temporaryPath.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor < 0)
+    return failure(target, errno);
+  int error = 0;
+  if (::fallocate(descriptor, 0, 0, bytes) != 0 &&
+      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT))
+    error = errno;
+  if (!error && ::ftruncate(descriptor, bytes) != 0)
+    error = errno;
+  ::close(descriptor);
+  return error ? failure(target, error) : llvm::Error::success();
+}
+
+llvm::Error OutputFile::commit() {
+  if (::rename(temporaryPath.c_str(), target.c_str()) != 0)
+    return failure(target, errno);
+  return llvm::Error::success();
+}
+
+llvm::Error writeOutput(const std::string &path, llvm::StringRef bytes) {
+  if (path == "-") {
+    llvm::outs() << bytes;
+    llvm::outs().flush();
+    return llvm::Error::success();
+  }
+  OutputFile file(path);
+  if (llvm::Error error = file.write(bytes))
+    return error;
+  return file.commit();
+}
+
+} // namespace qwen

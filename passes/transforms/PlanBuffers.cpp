@@ -1,0 +1,217 @@
+// PlanBuffers.cpp - values become places in an arena, ops become dispatches,
+// functions become steps.
+//
+// Needs   kernel and partition on every compute op; `packed_weight` ops
+// Leaves  steps without tensors, and the module's plan
+// Here    last before lowering: what follows knows only memory
+#include "passes/transforms/BufferPlanner.h"
+#include "passes/transforms/KernelCall.h"
+#include "passes/transforms/Passes.h"
+#include "passes/transforms/WeightLayout.h"
+
+#include "llvm/ADT/StringMap.h"
+
+namespace qwen {
+
+#define GEN_PASS_DEF_PLANBUFFERS
+#include "passes/transforms/Passes.h.inc"
+
+namespace {
+
+/// Where the model's outputs lie: the same place in every step.
+struct OutputPlaces {
+  int64_t argmaxOffset = 0, logitsOffset = 0, logitsStride = 0, bytes = 0;
+};
+
+struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
+  using Base::Base;
+
+  llvm::StringMap<ir::PackedWeightOp> weights;
+  int64_t weightsBytes = 0, cacheBytes = 0, scratchBytes = 0, arenaBytes = 0,
+          counters = 0;
+
+  ir::PackedWeightOp packed(mlir::Value value) {
+    if (auto weight = value.getDefiningOp<ir::WeightOp>())
+      return weights.lookup(weight.getName());
+    return weights.lookup(kRopeTableName);
+  }
+
+  /// Byte offset of a layer's keys or values.
+  static int64_t cacheOffset(mlir::Value value) {
+    while (auto *op = value.getDefiningOp()) {
+      auto cache = llvm::dyn_cast<ir::CacheOp>(op);
+      if (cache)
+        return (2 * int64_t(cache.getLayer()) +
+                (cache.getKind() == ir::CacheKind::Value)) *
+               cache.getType().getBytes();
+      value = op->getOperand(
+          0); // appends thread the cache through their first operand
+    }
+    return 0;
+  }
+
+  /// The slot of one buffer argument of the op's kernel.
+  ir::SlotAttr slot(mlir::Operation *op, const KernelArgument &argument,
+                    const KernelSymbol &symbol, const BufferPlanner &buffers) {
+    mlir::Value value = operandValue(op, argument.operand);
+    ChunkStep step = chunkStep(op, argument.operand, symbol);
+    mlir::MLIRContext *context = op->getContext();
+    if (auto type = llvm::dyn_cast<ir::WeightType>(value.getType())) {
+      int64_t offset = packed(value).getOffset();
+      if (type.isRopeTable()) {
+        int64_t row = rowStride(type.getDim(1)) * 4;
+        return ir::SlotAttr::get(context, ir::Arena::Weights, offset, 0, row,
+                                 row, 0);
+      }
+      if (type.isVector())
+        return ir::SlotAttr::get(context, ir::Arena::Weights, offset,
+                                 step.rows * 4, 0, 0, 0);
+      const PlanePlace plane = weightLayout(type).planes[argument.plane];
+      int64_t chunk =
+          step.rows ? plane.plane->bytes(step.rows, type.getDim(1)) : 0;
+      return ir::SlotAttr::get(context, ir::Arena::Weights,
+                               offset + plane.offsetBytes, chunk, 0, 0, 0);
+    }
+    if (auto type = llvm::dyn_cast<ir::CacheType>(value.getType())) {
+      int64_t head = type.getBytes() / type.getHeads();
+      return ir::SlotAttr::get(context, ir::Arena::Cache, cacheOffset(value),
+                               step.heads * head, 0, 0, 0);
+    }
+    bool fromTail = false;
+    if (auto tail = value.getDefiningOp<ir::TailOp>()) {
+      value = tail.getX();
+      fromTail = true;
+    }
+    if (llvm::isa<mlir::BlockArgument>(value))
+      return ir::SlotAttr::get(context, ir::Arena::Ids, 0, 0, 4, 0,
+                               fromTail ? 4 : 0);
+    BufferPlace place = buffers.place(value, argument.name);
+    return ir::SlotAttr::get(context, place.arena, place.offsetBytes,
+                             step.columns * place.elementBytes, place.rowBytes,
+                             0, fromTail ? place.rowBytes : 0);
+  }
+
+  ir::ScalarAttr scalar(mlir::Operation *op, const KernelArgument &argument) {
+    mlir::Builder builder(op->getContext());
+    if (std::optional<double> value = constantScalar(op, argument.operand))
+      return ir::ScalarAttr::get(op->getContext(), ir::ScalarKind::Constant,
+                                 builder.getF32FloatAttr(*value));
+    auto kind = argument.operand == "position" ? ir::ScalarKind::Position
+                                               : ir::ScalarKind::Tokens;
+    return ir::ScalarAttr::get(op->getContext(), kind, nullptr);
+  }
+
+  mlir::LogicalResult dispatch(mlir::Operation *op, mlir::OpBuilder &builder,
+                               const BufferPlanner &buffers, bool belowTail,
+                               int64_t &counter) {
+    std::string error;
+    std::optional<KernelSymbol> symbol =
+        KernelSymbol::parse(ir::getKernel(op).str());
+    ir::PartitionAttr partition = ir::getPartition(op);
+    if (!symbol || !partition)
+      return op->emitError() << "has no kernel or no partition";
+    auto arguments = KernelCatalog::builtin().arguments(symbol->kernel,
+                                                        symbol->options, error);
+    if (!arguments)
+      return op->emitError() << error;
+    llvm::SmallVector<mlir::Attribute> inputs, scalars, outputs;
+    for (const KernelArgument &argument : *arguments) {
+      if (argument.role == "scalar") {
+        scalars.push_back(scalar(op, argument));
+        continue;
+      }
+      if (!operandValue(op, argument.operand))
+        return op->emitError() << "has nothing for the operand `"
+                               << argument.operand << "` of its kernel";
+      (argument.role == "input" ? inputs : outputs)
+          .push_back(slot(op, argument, *symbol, buffers));
+    }
+    bool shared = partition.getMode() == ir::Mode::Shared;
+    ir::DispatchOp::create(
+        builder, op->getLoc(), ir::getKernel(op), partition.getMode(),
+        belowTail ? ir::RowRange::Tail : ir::RowRange::All,
+        partition.getChunks(), partition.getTokenBlock(),
+        shared ? counter++ : -1, builder.getArrayAttr(inputs),
+        builder.getArrayAttr(scalars), builder.getArrayAttr(outputs));
+    return mlir::success();
+  }
+
+  mlir::LogicalResult planStep(mlir::func::FuncOp function,
+                               const BufferPlanner &buffers) {
+    mlir::OpBuilder builder(function);
+    auto step = ir::StepOp::create(builder, function.getLoc(),
+                                   function.getName(), stepTokens(function));
+    builder.createBlock(&step.getBody());
+    llvm::DenseSet<mlir::Value> below; // values with rows from `tail`
+    int64_t counter = 0;
+    for (mlir::Operation &op : function.getBody().front()) {
+      if (llvm::isa<ir::BarrierOp>(op))
+        ir::BarrierOp::create(builder, op.getLoc());
+      bool belowTail = llvm::isa<ir::TailOp>(op) ||
+                       llvm::any_of(op.getOperands(), [&](mlir::Value value) {
+                         return below.contains(value);
+                       });
+      if (belowTail)
+        below.insert(op.getResults().begin(), op.getResults().end());
+      if (ir::isCompute(&op) &&
+          failed(dispatch(&op, builder, buffers, belowTail, counter)))
+        return mlir::failure();
+    }
+    counters = std::max(counters, counter);
+    return mlir::success();
+  }
+
+  void runOnOperation() override {
+    weights.clear();
+    weightsBytes = cacheBytes = scratchBytes = arenaBytes = counters = 0;
+    getOperation().walk([&](ir::PackedWeightOp op) {
+      weights[op.getName()] = op;
+      weightsBytes = std::max<int64_t>(
+          weightsBytes,
+          op.getOffset() +
+              weightLayout(llvm::cast<ir::WeightType>(op.getType())).bytes);
+    });
+    getOperation().walk([&](ir::CacheOp op) {
+      cacheBytes =
+          std::max(cacheBytes, cacheOffset(op) + op.getType().getBytes());
+    });
+
+    // The outputs come last: they are large, and most of their rows are never
+    // touched.
+    llvm::SmallVector<mlir::func::FuncOp> functions(
+        getOperation().getOps<mlir::func::FuncOp>());
+    std::vector<BufferPlanner> planners;
+    for (mlir::func::FuncOp function : functions) {
+      planners.emplace_back(
+          function, stepTokens(function) ? stepTokens(function) : prefillChunk);
+      arenaBytes = std::max(arenaBytes, planners.back().arenaBytes());
+      scratchBytes = std::max(scratchBytes, planners.back().scratchBytes());
+    }
+    OutputPlaces outputs;
+    outputs.argmaxOffset = roundUp(arenaBytes, kBufferAlignment);
+    outputs.logitsOffset =
+        roundUp(outputs.argmaxOffset + (prefillChunk + kSpareRows) * 4,
+                kBufferAlignment);
+    for (BufferPlanner &planner : planners)
+      outputs.logitsStride = std::max(
+          outputs.logitsStride,
+          planner.placeOutputs(outputs.argmaxOffset, outputs.logitsOffset));
+    arenaBytes = outputs.logitsOffset +
+                 (prefillChunk + kSpareRows) * outputs.logitsStride * 4;
+
+    for (auto [function, planner] : llvm::zip(functions, planners))
+      if (failed(planStep(function, planner)))
+        return signalPassFailure();
+    for (mlir::func::FuncOp function : functions)
+      function.erase();
+    ir::setPlan(getOperation(),
+                ir::PlanAttr::get(&getContext(), weightsBytes, cacheBytes,
+                                  arenaBytes, scratchBytes, counters,
+                                  prefillChunk, prefillChunk,
+                                  outputs.logitsOffset, outputs.logitsStride,
+                                  outputs.argmaxOffset));
+  }
+};
+
+} // namespace
+} // namespace qwen

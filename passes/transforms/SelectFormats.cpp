@@ -1,0 +1,138 @@
+// SelectFormats.cpp - from stored weights to packed ones, and from f32 rows to
+// quantised rows where linears take them.
+//
+// Needs   graph or fused ops; matrices are `stored`
+// Leaves  no `stored` weight; a linear reads quantised rows exactly when its
+// weight's format takes them Here    after fusion, so that an op's weights are
+// seen together; before kernels are chosen by format
+#include "codegen/catalog/Catalog.h"
+#include "passes/transforms/Passes.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace qwen {
+
+#define GEN_PASS_DEF_SELECTFORMATS
+#include "passes/transforms/Passes.h.inc"
+
+namespace {
+
+constexpr llvm::StringLiteral kQuantizedRows = "q8g32";
+constexpr int64_t kQuantizedGroup = 32;
+
+/// The first format that keeps every value of the stored type; null when there
+/// is none.
+const CatalogFormat *losslessFormat(const KernelCatalog &catalog,
+                                    llvm::StringRef storedType) {
+  for (const CatalogFormat &format : catalog.formats)
+    if (!format.storedTypes.empty() && format.storedTypes.front() == storedType)
+      return &format;
+  for (const CatalogFormat &format : catalog.formats)
+    if (format.takesStored(storedType))
+      return &format;
+  return nullptr;
+}
+
+std::string formatsThatTake(const KernelCatalog &catalog,
+                            llvm::StringRef storedType) {
+  std::string names;
+  for (const CatalogFormat &format : catalog.formats)
+    if (format.takesStored(storedType))
+      names += (names.empty() ? "" : ", ") + format.name;
+  return names.empty() ? "none" : names;
+}
+
+struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
+  using Base::Base;
+
+  mlir::LogicalResult select(ir::WeightOp op) {
+    const KernelCatalog &catalog = KernelCatalog::builtin();
+    ir::WeightType type = op.getType();
+    if (!type.isStored())
+      return mlir::success();
+    const CatalogFormat *chosen =
+        format == "stored" ? losslessFormat(catalog, type.getFormat())
+                           : catalog.format(format);
+    if (!chosen || !chosen->takesStored(type.getFormat()))
+      return op.emitError() << "`" << op.getName() << "` is stored as "
+                            << type.getFormat() << ", which format `" << format
+                            << "` does not take; formats that do: "
+                            << formatsThatTake(catalog, type.getFormat());
+    if (type.getDim(1) % chosen->innerMultiple != 0)
+      return op.emitError()
+             << "`" << op.getName() << "` has rows of " << type.getDim(1)
+             << " values; format `" << chosen->name << "` needs a multiple of "
+             << chosen->innerMultiple;
+    op.getResult().setType(ir::WeightType::get(
+        type.getContext(), type.getShape(), chosen->name, "panel16"));
+    return mlir::success();
+  }
+
+  /// Whether every matrix that the op multiplies rows with takes quantised
+  /// rows.
+  bool takesQuantizedRows(mlir::Operation *op) {
+    bool any = false;
+    for (mlir::Value operand : op->getOperands())
+      if (auto type = llvm::dyn_cast<ir::WeightType>(operand.getType());
+          type && type.isMatrix()) {
+        const CatalogFormat *format =
+            KernelCatalog::builtin().format(type.getFormat().str());
+        if (!format || !format->takesActivation(kQuantizedRows.str()) ||
+            type.getDim(1) % kQuantizedGroup != 0)
+          return false;
+        any = true;
+      }
+    return any;
+  }
+
+  void quantizeRows(mlir::func::FuncOp function) {
+    llvm::DenseMap<mlir::Value, mlir::Value>
+        quantized; // one for all readers of the same rows
+    function.walk([&](mlir::Operation *op) {
+      mlir::OpOperand *rows =
+          llvm::TypeSwitch<mlir::Operation *, mlir::OpOperand *>(op)
+              .Case<ir::LinearOp, ir::LinearSwigluOp, ir::LinearRopeOp,
+                    ir::LinearRopeAppendOp, ir::LinearAppendOp>(
+                  [](auto linear) { return &linear.getXMutable(); })
+              .Default(nullptr);
+      if (!rows || llvm::isa<ir::ActType>(rows->get().getType()) ||
+          !takesQuantizedRows(op))
+        return;
+      mlir::Value &shared = quantized[rows->get()];
+      if (!shared) {
+        mlir::OpBuilder builder(op->getContext());
+        builder.setInsertionPointAfterValue(rows->get());
+        auto width = llvm::cast<mlir::RankedTensorType>(rows->get().getType())
+                         .getDimSize(1);
+        shared = ir::QuantizeOp::create(
+            builder, op->getLoc(),
+            ir::ActType::get(op->getContext(), width, kQuantizedRows),
+            rows->get());
+      }
+      rows->set(shared);
+    });
+  }
+
+  void runOnOperation() override {
+    if (format != "stored" && !KernelCatalog::builtin().format(format)) {
+      std::string names;
+      for (const CatalogFormat &known : KernelCatalog::builtin().formats)
+        names += ", " + known.name;
+      getOperation().emitError()
+          << "unknown format `" << format << "`; formats are stored" << names;
+      return signalPassFailure();
+    }
+    bool failed = false;
+    getOperation().walk(
+        [&](ir::WeightOp op) { failed |= mlir::failed(select(op)); });
+    if (failed)
+      return signalPassFailure();
+    if (activations == kQuantizedRows)
+      getOperation().walk(
+          [&](mlir::func::FuncOp function) { quantizeRows(function); });
+  }
+};
+
+} // namespace
+} // namespace qwen
