@@ -89,8 +89,11 @@ typedef struct qwen_embedded_trailer {
 
 /* The tokenizer section. All offsets count bytes from the start of this header; tables are 8-byte aligned.
  * Token bytes are raw bytes (the byte-level alphabet of the JSON is already undone). */
+#define QWEN_TOKENIZER_MAGIC "QWENTOK1"
+#define QWEN_MERGE_PROBES 64u /* a merge lies within so many slots of its hash, cyclically */
+
 typedef struct qwen_tokenizer_header {
-  char magic[8];            /* "QWENTOK1" */
+  char magic[8];            /* QWEN_TOKENIZER_MAGIC */
   uint32_t vocab_size;      /* tokens known to the tokenizer, added ones included: ids beyond are padding rows */
   uint32_t merge_slots;     /* power of two: slots of the merge hash table */
   uint32_t added_count;
