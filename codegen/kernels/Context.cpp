@@ -40,10 +40,10 @@ Expr BuildContext::fma(Expr a, Expr b, Expr sum) const {
 }
 
 ImageParam BuildContext::buffer(const std::string &name, Type type,
-                                const std::vector<std::pair<int64_t, int64_t>> &extentsAndStrides) {
+                                const Extents &extentsAndStrides) {
   ImageParam param(type, int(extentsAndStrides.size()), name);
   for (size_t i = 0; i < extentsAndStrides.size(); ++i)
-    param.dim(int(i)).set_bounds(0, int(extentsAndStrides[i].first)).set_stride(int(extentsAndStrides[i].second));
+    param.dim(int(i)).set_bounds(0, extentsAndStrides[i].first).set_stride(int(extentsAndStrides[i].second));
   arguments.push_back(param);
   return param;
 }
@@ -64,7 +64,7 @@ ImageParam BuildContext::ids(const std::string &name) {
 }
 
 ImageParam BuildContext::vec(const std::string &name, int64_t width) {
-  return buffer(name, Float(32), {{rowStride(width), 1}});
+  return buffer(name, Float(32), {{int(rowStride(width)), 1}});
 }
 
 Activations BuildContext::activations(int64_t innerSize) {
@@ -97,12 +97,10 @@ Param<float> BuildContext::scalarFloat(const std::string &name) {
   return param;
 }
 
-void BuildContext::output(Func func, const std::vector<std::pair<int64_t, int64_t>> &extentsAndStrides, int tokenDim) {
-  for (OutputImageParam buffer : func.output_buffers())
-    for (size_t i = 0; i < extentsAndStrides.size(); ++i)
-      buffer.dim(int(i))
-          .set_bounds(0, int(i) == tokenDim ? tokens() : Expr(int(extentsAndStrides[i].first)))
-          .set_stride(int(extentsAndStrides[i].second));
+void BuildContext::output(Func func, const Extents &extentsAndStrides) {
+  OutputImageParam buffer = func.output_buffer();
+  for (size_t i = 0; i < extentsAndStrides.size(); ++i)
+    buffer.dim(int(i)).set_bounds(0, extentsAndStrides[i].first).set_stride(int(extentsAndStrides[i].second));
   outputs.push_back(func);
 }
 

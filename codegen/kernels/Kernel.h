@@ -35,6 +35,9 @@ struct Activations {
   bool quantised;
 };
 
+/// Extent and stride (in elements) of each dimension of a buffer, innermost first.
+using Extents = std::vector<std::pair<Halide::Expr, int64_t>>;
+
 /// Everything a kernel's `build` needs: the symbol's parts, the arguments it declares, in order, and outputs.
 class BuildContext {
 public:
@@ -61,16 +64,13 @@ public:
   PlaneParams weight(const std::string &name, int64_t innerSize,
                      int64_t panels);
   Halide::ImageParam buffer(const std::string &name, Halide::Type type,
-                            const std::vector<std::pair<int64_t, int64_t>>
-                                &extentsAndStrides);
+                            const Extents &extentsAndStrides);
   void addTokens(); // the scalar T
   Halide::Param<int32_t> scalarInt(const std::string &name);
   Halide::Param<float> scalarFloat(const std::string &name);
 
-  /// Declares an output: extents and strides, innermost first; the extent of dimension `tokenDim` is T.
-  void output(Halide::Func func,
-              const std::vector<std::pair<int64_t, int64_t>> &extentsAndStrides,
-              int tokenDim);
+  /// Declares an output.
+  void output(Halide::Func func, const Extents &extentsAndStrides);
 
   const KernelSymbol &symbol;
   const Kernel &kernel;
@@ -118,12 +118,12 @@ CatalogOption formatOption();
 CatalogOption actOption();
 CatalogOption kvOption();
 CatalogOption flagOption(const char *name);
-CatalogOperand operand(const char *name, const char *kind,
+CatalogOperand operand(const char *name, const char *kind, const char *width,
                        const char *when = "");
 CatalogOperand scalar(const char *name, const char *type,
                       const char *when = "");
-CatalogOperand output(const char *name, const char *kind);
-/// The knobs of every kernel with a linear core.
-std::vector<CatalogKnob> linearKnobs();
+CatalogOperand output(const char *name, const char *kind, const char *width);
+/// The knobs of every kernel with a linear core; a tile of panels divides dim / 16.
+std::vector<CatalogKnob> linearKnobs(const char *panelsDivide);
 
 } // namespace qwen::codegen

@@ -65,26 +65,26 @@ CatalogOption actOption() { return {"act", {"f32", "q8g32"}, false}; }
 CatalogOption kvOption() { return {"kv", {"f32", "f16"}, false}; }
 CatalogOption flagOption(const char *name) { return {name, {name}, true}; }
 
-CatalogOperand operand(const char *name, const char *kind, const char *when) {
+CatalogOperand operand(const char *name, const char *kind, const char *width, const char *when) {
   const std::string_view text = kind;
-  const char *type = text == "act" || text == "weight" ? "" : text == "ids" ? "i32"
-                     : text == "keys" || text == "values" ? "kv" : "f32";
-  return {name, kind, when, "input", type};
+  const char *type = text == "act" || text == "quantized" || text == "weight" ? ""
+                     : text == "ids"                                          ? "i32"
+                     : text == "keys" || text == "values"                     ? "kv"
+                                                                              : "f32";
+  return {name, kind, width, when, "input", type};
 }
 CatalogOperand scalar(const char *name, const char *type, const char *when) {
-  return {name, "scalar", when, "scalar", type};
+  return {name, "scalar", "", when, "scalar", type};
 }
-CatalogOperand output(const char *name, const char *kind) {
-  CatalogOperand result = operand(name, kind);
-  if (result.kind == "quantized")
-    result.type.clear();
+CatalogOperand output(const char *name, const char *kind, const char *width) {
+  CatalogOperand result = operand(name, kind, width);
   result.role = "output";
   return result;
 }
 
-std::vector<CatalogKnob> linearKnobs() {
+std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
   return {{"tokens", {1, 2, 4, 8}, 1, 8, "", 1, true, true},
-          {"panels", {1, 2, 4, 8}, 2, 2, "m", kPanelRows, false, true},
+          {"panels", {1, 2, 4, 8}, 2, 2, panelsDivide, kPanelRows, false, true},
           {"unroll", {1, 2, 4}, 1, 1, "", 1, false, false}};
 }
 

@@ -48,9 +48,11 @@ public:
   double in(std::string_view name, int64_t row, int64_t column) const;
   double weight(std::string_view name, int64_t n, int64_t k) const;
   /// Row n of weight `name` times activation row t, summed as the format does it: by element or by scale group.
-  Sum product(std::string_view name, int64_t t, int64_t n) const;
+  const Sum &product(std::string_view name, int64_t t, int64_t n) const;
   double key(int64_t position, int64_t c) const;
   double value(int64_t position, int64_t c) const;
+  /// What the kernel wrote to an output, for outputs that follow from another.
+  double result(std::string_view name, int64_t row, int64_t column) const { return in(name, row, column); }
   float epsilon() const { return 1e-6f; }
 
   /// The reference's answer for one element of an output and the bound of a right one.
@@ -61,6 +63,8 @@ public:
   /// The compiled function; scalars and buffers are passed with descriptors that hold nothing but `host`.
   void call(void *function);
   void computeReference() { kernel.reference(*this); }
+  /// Takes the reference of a trial with the same kernel, options, dims, T, position and seed.
+  void adoptReference(const Trial &other) { expected = other.expected; }
 
   struct Verdict {
     bool within = true;
@@ -91,10 +95,12 @@ private:
   std::vector<std::unique_ptr<Buffer>> buffers; // in argument order; scalars have none
   std::vector<KernelArgument> argumentList;
   std::map<std::string, std::vector<Expected>, std::less<>> expected;
+  mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum> products; // weight, t, n
   const Format *format = nullptr;
   int64_t tokenCount, firstPosition;
 
-  int64_t product(const std::string &letters) const;
+  int64_t width(const CatalogOperand &operand) const; // the product of its dims
+  Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;
   const Buffer &find(std::string_view name) const;
   void allocate(Buffer &buffer, int64_t bytes);

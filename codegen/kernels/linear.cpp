@@ -25,7 +25,7 @@ void build(BuildContext &context) {
   context.addTokens();
   Func y("y");
   y(lane, panel, token) = value;
-  context.output(y, {{16, 1}, {panels, 16}, {0, stride}}, 2);
+  context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
 
   const int tilePanels = context.knob("panels"), tileTokens = context.knob("tokens");
   Var panelTile{"panelTile"}, tokenTile{"tokenTile"};
@@ -56,9 +56,9 @@ Kernel linear() {
                         .options = {formatOption(), actOption(), flagOption("bias"), flagOption("residual")},
                         .dims = {"k", "n", "m", "t"},
                         .multiples = {{"m", 16}},
-                        .operands = {operand("act", "act"), operand("W", "weight"), operand("bias", "vec", "bias"),
-                                     operand("residual", "rows", "residual"), scalar("T", "i32"), output("y", "rows")},
-                        .knobs = linearKnobs()},
+                        .operands = {operand("act", "act", "k"), operand("W", "weight", "m"), operand("bias", "vec", "m", "bias"),
+                                     operand("residual", "rows", "n", "residual"), scalar("T", "i32"), output("y", "rows", "n")},
+                        .knobs = linearKnobs("m")},
           .build = build,
           .reference = reference,
           .cases = {{"down", {{"k", 4864}, {"n", 96}, {"m", 48}}},

@@ -1,0 +1,405 @@
+// Trial.cpp - random arguments, the call, and the comparison with the reference.
+#include "codegen/kernels/Trial.h"
+#include "codegen/formats/Blocks.h"
+#include "codegen/kernels/HeadLinear.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qwen::codegen {
+namespace {
+
+constexpr int64_t kSpareRows = 8;
+constexpr int64_t kGuardBytes = 256; // after every buffer: nobody writes there
+
+uint64_t mix(uint64_t x) {
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+  return x ^ x >> 31;
+}
+
+/// Random numbers that depend on a key alone.
+struct Random {
+  uint64_t key;
+  uint64_t bits(int64_t row, int64_t column) const {
+    return mix(mix(key + uint64_t(row) * 0x9e3779b97f4a7c15ull) + uint64_t(column) * 0xd1b54a32d192ed03ull);
+  }
+  double uniform(int64_t row, int64_t column) const { return double(bits(row, column) >> 11) * 0x1p-53; }
+  /// About normal: the sum of four uniform numbers, scaled to variance 1.
+  double normal(int64_t row, int64_t column) const {
+    double sum = 0;
+    for (int64_t i = 0; i < 4; ++i)
+      sum += uniform(row, 4 * column + i);
+    return (sum - 2) * std::sqrt(3.0);
+  }
+};
+
+int64_t elementBytes(const std::string &type) {
+  return type == "f32" || type == "i32" ? 4 : type == "f16" || type == "bf16" ? 2 : 1;
+}
+
+uint16_t f32ToBf16(float value) { return uint16_t(std::bit_cast<uint32_t>(value) >> 16); }
+
+void storeAs(const std::string &type, uint8_t *bytes, double value) {
+  if (type == "f32")
+    codegen::store(bytes, float(value));
+  else if (type == "i32")
+    codegen::store(bytes, int32_t(value));
+  else if (type == "f16")
+    codegen::store(bytes, f32ToF16(float(value)));
+  else if (type == "bf16")
+    codegen::store(bytes, f32ToBf16(float(value)));
+  else
+    *bytes = uint8_t(int64_t(value));
+}
+
+double loadAs(const std::string &type, const uint8_t *bytes) {
+  if (type == "f32")
+    return codegen::load<float>(bytes);
+  if (type == "i32")
+    return codegen::load<int32_t>(bytes);
+  if (type == "f16")
+    return f16ToF32(codegen::load<uint16_t>(bytes));
+  if (type == "bf16")
+    return bf16ToF32(codegen::load<uint16_t>(bytes));
+  return type == "i8" ? double(int8_t(*bytes)) : double(*bytes);
+}
+
+} // namespace
+
+int64_t Trial::width(const CatalogOperand &operand) const {
+  int64_t value = 1;
+  for (const char &letter : operand.width)
+    if (letter != '*')
+      value *= dim(std::string_view(&letter, 1));
+  return value;
+}
+
+const CatalogOperand &Trial::operandOf(const KernelArgument &argument) const {
+  for (const CatalogOperand &operand : kernel.interface.operands)
+    if (operand.name == argument.operand)
+      return operand;
+  throw KernelError{"argument `" + argument.name + "` has no operand"};
+}
+
+const Trial::Buffer &Trial::find(std::string_view name) const {
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    if (buffer && buffer->argument.name == name)
+      return *buffer;
+  throw KernelError{"no argument `" + std::string(name) + "`"};
+}
+
+void Trial::allocate(Buffer &buffer, int64_t bytes) {
+  buffer.size = bytes;
+  buffer.storage.assign(size_t(bytes + kGuardBytes + 64) / 8 + 1, ~uint64_t(0));
+  const uintptr_t start = reinterpret_cast<uintptr_t>(buffer.storage.data());
+  buffer.bytes = reinterpret_cast<uint8_t *>(uintptr_t(roundUp(int64_t(start), 64)));
+}
+
+Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position, uint64_t seed)
+    : symbol(symbol), kernel(*findKernel(symbol.kernel)), tokenCount(tokens), firstPosition(position) {
+  std::string error;
+  const auto list = makeCatalog().arguments(symbol.kernel, symbol.options, error);
+  if (!list)
+    throw KernelError{error};
+  argumentList = *list;
+  for (const CatalogOption &option : kernel.interface.options)
+    if (option.name == "format")
+      format = findFormat(symbol.options.front());
+
+  for (const KernelArgument &argument : argumentList) {
+    buffers.push_back(nullptr);
+    if (argument.role == "scalar")
+      continue;
+    buffers.back() = std::make_unique<Buffer>();
+    Buffer &buffer = *buffers.back();
+    buffer.argument = argument;
+    const CatalogOperand &operand = operandOf(argument);
+    const int64_t element = elementBytes(argument.type);
+    if (argument.plane >= 0) {
+      allocate(buffer, planeBytes(format->planes[size_t(argument.plane)], width(operand), dim("k")));
+    } else if (operand.kind == "keys" || operand.kind == "values") {
+      const int64_t heads = dim("g") > 0 ? dim("g") : dim("m") > 0 ? dim("m") / dim("c") : 1;
+      allocate(buffer, heads * dim("c") * dim("s") * element);
+    } else if (operand.kind == "ids") {
+      allocate(buffer, roundUp((tokens + kSpareRows) * element, 64));
+    } else if (operand.kind == "vec") {
+      allocate(buffer, rowStride(width(operand)) * element);
+    } else {
+      const bool grouped = argument.name == "xs" || argument.name == "xsum";
+      buffer.stride = rowStride(width(operand) / (grouped ? 32 : 1));
+      allocate(buffer, (tokens + kSpareRows) * buffer.stride * element);
+    }
+    if (argument.role == "input")
+      fill(buffer, mix(seed + std::hash<std::string>{}(argument.name)));
+    else
+      buffer.before.assign(buffer.bytes, buffer.bytes + buffer.size + kGuardBytes);
+  }
+}
+
+void Trial::fill(Buffer &buffer, uint64_t seed) {
+  const Random random{seed};
+  const CatalogOperand &operand = operandOf(buffer.argument);
+  const std::string &type = buffer.argument.type;
+  const int64_t element = elementBytes(type);
+  const auto store = [&](int64_t index, double value) { storeAs(type, buffer.bytes + index * element, value); };
+
+  if (buffer.argument.plane >= 0) {
+    // Any bits are quants; scales are small and of both signs.
+    const bool quantised = format->scaleGroup > 0;
+    for (int64_t i = 0; i < buffer.size / element; ++i)
+      if (type == "u8" || type == "i8")
+        buffer.bytes[i] = uint8_t(random.bits(0, i));
+      else
+        store(i, quantised ? (0.004 + 0.01 * random.uniform(0, i)) * (random.bits(1, i) & 1 ? 1 : -1)
+                           : random.normal(0, i) * 0.05);
+    return;
+  }
+  if (operand.kind == "keys" || operand.kind == "values") {
+    for (int64_t s = 0; s < firstPosition + tokenCount; ++s)
+      for (int64_t c = 0; c < dim("c"); ++c)
+        store(operand.kind == "keys" ? (s / 64 * dim("c") + c) * 64 + s % 64 : s * dim("c") + c, random.normal(s, c));
+    return;
+  }
+  if (operand.kind == "ids") {
+    for (int64_t t = 0; t < tokenCount; ++t)
+      store(t, double(random.bits(firstPosition + t, 0) % uint64_t(dim("n"))));
+    return;
+  }
+  if (operand.kind == "vec") {
+    for (int64_t i = 0; i < width(operand); ++i)
+      store(i, random.normal(0, i));
+    return;
+  }
+  const int64_t width = this->width(operand);
+  for (int64_t t = 0; t < tokenCount; ++t) {
+    const int64_t row = firstPosition + t, start = t * buffer.stride;
+    for (int64_t i = 0; i < (buffer.argument.name == "xs" || buffer.argument.name == "xsum" ? width / 32 : width); ++i) {
+      if (operand.kind == "rope") {
+        const double angle = double(row) * std::pow(10000.0, -2.0 * double(i % (width / 2)) / double(width));
+        store(start + i, i < width / 2 ? std::cos(angle) : std::sin(angle));
+      } else if (buffer.argument.name == "xq") {
+        store(start + i, double(int64_t(random.bits(row, i) % 255) - 127));
+      } else if (buffer.argument.name == "xs") {
+        store(start + i, 0.01 + 0.02 * random.uniform(row, i));
+      } else if (buffer.argument.name == "xsum") {
+        double sum = 0;
+        for (int64_t k = 32 * i; k < 32 * i + 32; ++k)
+          sum += in("xq", t, k);
+        store(start + i, sum);
+      } else if (buffer.argument.name == "logits") {
+        store(start + i, double(random.bits(row, i) % 512)); // with many ties
+      } else {
+        store(start + i, random.normal(row, i));
+      }
+    }
+  }
+}
+
+double Trial::load(const Buffer &buffer, int64_t index) const {
+  return loadAs(buffer.argument.type, buffer.bytes + index * elementBytes(buffer.argument.type));
+}
+
+double Trial::in(std::string_view name, int64_t row, int64_t column) const {
+  const Buffer &buffer = find(name);
+  return load(buffer, row * buffer.stride + column);
+}
+
+double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
+  std::vector<const uint8_t *> planes;
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    if (buffer && buffer->argument.plane >= 0 && buffer->argument.operand == name) {
+      const Plane &plane = format->planes[size_t(buffer->argument.plane)];
+      planes.push_back(buffer->bytes + n / kPanelRows * (dim("k") / plane.group) * plane.blockBytes);
+    }
+  return format->value(planes.data(), dim("k"), n % kPanelRows, k);
+}
+
+const Sum &Trial::product(std::string_view name, int64_t t, int64_t n) const {
+  const void *weight = nullptr;
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    if (buffer && buffer->argument.operand == name)
+      weight = buffer.get();
+  const auto [row, added] = products.try_emplace({weight, {t, n}});
+  if (added)
+    row->second = sumProducts(name, t, n);
+  return row->second;
+}
+
+Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
+  Sum sum;
+  if (!quantised()) {
+    for (int64_t k = 0; k < dim("k"); ++k)
+      sum.add(in("x", t, k) * weight(name, n, k));
+    return sum;
+  }
+  for (int64_t group = 0; group < dim("k") / format->scaleGroup; ++group) {
+    double part = 0, quants = 0;
+    for (int64_t k = group * format->scaleGroup; k < (group + 1) * format->scaleGroup; ++k) {
+      part += in("xq", t, k) * weight(name, n, k);
+      quants += in("xq", t, k);
+    }
+    // A format with a minimum adds two terms that partly cancel.
+    const double scale = in("xs", t, group * format->scaleGroup / 32);
+    const double minimum = format->minimum ? quants * scale * 0.05 : 0;
+    sum.add(part * scale);
+    sum.squares += minimum * minimum;
+    sum.terms += format->minimum ? 1 : 0;
+  }
+  return sum;
+}
+
+double Trial::key(int64_t position, int64_t c) const {
+  return load(find("keys"), (position / 64 * dim("c") + c) * 64 + position % 64);
+}
+double Trial::value(int64_t position, int64_t c) const { return load(find("values"), position * dim("c") + c); }
+
+void Trial::out(std::string_view name, int64_t row, int64_t column, double value, double bound) {
+  const Buffer &buffer = find(name);
+  expected[std::string(name)].push_back({row * buffer.stride + column, buffer.stride ? row : column, value, bound});
+}
+
+namespace {
+/// What the rounding to the cache's type adds: half an ulp of f16.
+double withCacheRounding(const Trial &trial, double value, double bound) {
+  return trial.has("f16") ? bound + std::fabs(value) * 0x1p-11 + 0x1p-25 : bound;
+}
+} // namespace
+
+void Trial::cacheKey(int64_t head, int64_t t, int64_t c, double value, double bound) {
+  const int64_t position = firstPosition + t;
+  expected["keys"].push_back({((head * (dim("s") / 64) + position / 64) * dim("c") + c) * 64 + position % 64, t, value,
+                              withCacheRounding(*this, value, bound)});
+}
+
+void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value, double bound) {
+  expected["values"].push_back({(head * dim("s") + firstPosition + t) * dim("c") + c, t, value,
+                                withCacheRounding(*this, value, bound)});
+}
+
+void Trial::call(void *function) {
+  // The C ABI of x86-64 passes integers and pointers in one sequence and floats in another, and a callee ignores
+  // arguments that it does not take: one signature calls every kernel with up to 24 integers and one float.
+  std::vector<halide_buffer_t> descriptors(argumentList.size());
+  intptr_t a[24] = {};
+  float scalarFloat = epsilon();
+  if (argumentList.size() > 24)
+    throw KernelError{"too many arguments"};
+  for (size_t i = 0; i < argumentList.size(); ++i) {
+    if (argumentList[i].role == "scalar") {
+      if (argumentList[i].type == "i32") {
+        // A kernel for one token has T in its signature and may not use it.
+        const int64_t tokens = dim("t") == 1 ? -1 : tokenCount;
+        a[i] = argumentList[i].name == "T" ? tokens : firstPosition;
+      }
+      continue;
+    }
+    std::memset(static_cast<void *>(&descriptors[i]), 0xA5, sizeof(halide_buffer_t));
+    descriptors[i].host = buffers[i]->bytes;
+    a[i] = reinterpret_cast<intptr_t>(&descriptors[i]);
+  }
+  size_t integers = 0;
+  for (size_t i = 0; i < argumentList.size(); ++i)
+    if (!(argumentList[i].role == "scalar" && argumentList[i].type == "f32"))
+      a[integers++] = a[i];
+  using P = intptr_t;
+  using Function = int (*)(P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, float);
+  reinterpret_cast<Function>(function)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12],
+                                       a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23],
+                                       scalarFloat);
+}
+
+Trial::Verdict Trial::judge() const {
+  Verdict verdict;
+  const auto fail = [&](const std::string &text) {
+    if (verdict.within)
+      verdict.text = text;
+    verdict.within = false;
+  };
+  for (const std::unique_ptr<Buffer> &buffer : buffers) {
+    if (!buffer || buffer->argument.role != "output")
+      continue;
+    const std::string &name = buffer->argument.name;
+    const int64_t element = elementBytes(buffer->argument.type);
+    std::vector<uint8_t> named(size_t(buffer->size / element));
+    const auto rows = expected.find(name);
+    if (rows != expected.end())
+      for (const Expected &row : rows->second) {
+        named[size_t(row.index)] = 1;
+        const double got = load(*buffer, row.index), error = std::fabs(got - row.value);
+        if (!(error <= row.bound))
+          fail(name + "[" + std::to_string(row.index) + "] is " + std::to_string(got) + ", expected " +
+               std::to_string(row.value) + ", error " + std::to_string(error) + ", bound " + std::to_string(row.bound));
+        if (row.bound > 0)
+          verdict.worst = std::max(verdict.worst, error / row.bound);
+      }
+    const bool cache = name == "keys" || name == "values";
+    for (int64_t i = 0; cache && i < buffer->size / element; ++i)
+      if (!named[size_t(i)] && std::memcmp(buffer->bytes + i * element, &buffer->before[size_t(i * element)], size_t(element)))
+        fail(name + "[" + std::to_string(i) + "] was written");
+    if (std::memcmp(buffer->bytes + buffer->size, &buffer->before[size_t(buffer->size)], kGuardBytes))
+      fail("bytes after `" + name + "` were written");
+  }
+  return verdict;
+}
+
+void Trial::damageReference() {
+  Expected *largest = nullptr;
+  for (auto &[name, rows] : expected)
+    for (Expected &row : rows)
+      if (!largest || std::fabs(row.value) > std::fabs(largest->value))
+        largest = &row;
+  if (largest)
+    largest->value += std::max({64 * largest->bound, 1e-5 * std::fabs(largest->value), 1e-30});
+}
+
+std::vector<uint8_t> Trial::outputRow(int64_t t) const {
+  std::vector<uint8_t> bytes;
+  for (const auto &[name, rows] : expected) {
+    const Buffer &buffer = find(name);
+    const int64_t element = elementBytes(buffer.argument.type);
+    for (const Expected &row : rows)
+      if (row.row == t)
+        bytes.insert(bytes.end(), buffer.bytes + row.index * element, buffer.bytes + (row.index + 1) * element);
+  }
+  return bytes;
+}
+
+int64_t Trial::inputBytes() const {
+  int64_t total = 0;
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    if (buffer && (buffer->argument.plane >= 0 || buffer->argument.name == "keys" || buffer->argument.name == "values"))
+      total += buffer->size;
+  return total;
+}
+
+HeadValue headReference(const Trial &trial, int64_t t, int64_t head, int64_t c) {
+  const int64_t width = trial.dim("c"), half = width / 2;
+  const auto finished = [&](int64_t column) {
+    Sum sum = trial.product("W", t, head * width + column);
+    if (trial.has("bias"))
+      sum.add(trial.in("bias", 0, head * width + column));
+    return sum;
+  };
+  Sum own = finished(c), other = finished(c < half ? c + half : c - half);
+  double ownScale = 1, otherScale = 1, relative = 0;
+  if (trial.has("norm")) {
+    double squares = 0, error = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      const Sum sum = finished(i);
+      squares += sum.value * sum.value;
+      error += sum.bound() * sum.bound();
+    }
+    const double inverse = 1 / std::sqrt(squares / double(width) + trial.epsilon());
+    ownScale = inverse * trial.in("w", 0, c);
+    otherScale = inverse * trial.in("w", 0, c < half ? c + half : c - half);
+    relative = std::sqrt(error / squares) + 4 * kEpsilon;
+  }
+  const double cosine = trial.in("rope", t, c % half) * ownScale;
+  const double sine = trial.in("rope", t, half + c % half) * (c < half ? -otherScale : otherScale);
+  const double a = own.value * cosine, b = other.value * sine;
+  return {a + b, own.bound() * std::fabs(cosine) + other.bound() * std::fabs(sine) +
+                     (relative + kEpsilon) * (std::fabs(a) + std::fabs(b))};
+}
+
+} // namespace qwen::codegen

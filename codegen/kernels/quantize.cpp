@@ -1,0 +1,81 @@
+// quantize.cpp - rows of f32 as q8g32: i8 values with one f32 scale and the sum of the values for every 32.
+//
+// Shapes    x [T, K], xq i8 [T, K], xs f32 [T, K/32], xsum i32 [T, K/32]
+// Numerics  scale = max|x| / 127, value = round half even(x * (1 / scale)); a group too small to scale is all zero
+#include "codegen/kernels/Kernel.h"
+#include "codegen/kernels/Trial.h"
+
+namespace qwen::codegen {
+namespace {
+
+using namespace Halide;
+
+constexpr float kSmallestScale = 1e-30f; // its inverse is finite
+
+void build(BuildContext &context) {
+  const int width = context.dim("k"), groups = width / 32;
+  const ImageParam x = context.rows("x", width);
+  context.addTokens();
+  Var k("k"), group("group"), lane("lane"), token("token");
+  RDom half(0, 2, "half"), lanes(0, 16, "lanes"), all(0, 32, "all");
+  Func largest("largest"), peak("peak"), xq("xq"), xs("xs"), xsum("xsum"), scaled("scaled");
+
+  largest(lane, group, token) = max(abs(x(group * 32 + lane, token)), abs(x(group * 32 + 16 + lane, token)));
+  peak(group, token) = 0.0f;
+  peak(group, token) = max(peak(group, token), largest(lanes, group, token));
+  xs(group, token) = peak(group, token) / 127.0f;
+  Expr scale = xs(k / 32, token);
+  Expr inverse = select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
+  xq(k, token) = cast<int8_t>(cast<int32_t>(round(x(k, token) * inverse)));
+  xsum(group, token) = 0;
+  xsum(group, token) += cast<int32_t>(xq(group * 32 + all, token));
+
+  context.output(xq, {{width, 1}, {context.tokens(), rowStride(width)}});
+  context.output(xs, {{groups, 1}, {context.tokens(), rowStride(groups)}});
+  context.output(xsum, {{groups, 1}, {context.tokens(), rowStride(groups)}});
+
+  xs.bound(group, 0, groups);
+  largest.compute_at(xs, group).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
+  peak.compute_at(xs, group).store_in(MemoryType::Stack);
+  peak.update().atomic().vectorize(lanes);
+  Var element("element");
+  xq.bound(k, 0, width).split(k, group, element, 32).vectorize(element);
+  xsum.bound(group, 0, groups).update().atomic().vectorize(all);
+}
+
+void reference(Trial &trial) {
+  for (int64_t t = 0; t < trial.tokens(); ++t)
+    for (int64_t g = 0; g < trial.dim("k") / 32; ++g) {
+      double peak = 0;
+      for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
+        peak = std::max(peak, std::fabs(trial.in("x", t, k)));
+      const double scale = peak / 127;
+      trial.out("xs", t, g, scale, kEpsilon * scale);
+      // An integer next to the ratio: half a step, and the ratio's own error of a few ulp of 127.
+      for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
+        trial.out("xq", t, k, peak > 0 ? trial.in("x", t, k) / scale : 0, 0.5 + 4 * 127 * kEpsilon);
+      double sum = 0;
+      for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
+        sum += trial.result("xq", t, k);
+      trial.out("xsum", t, g, sum, 0);
+    }
+}
+
+} // namespace
+
+namespace kernel {
+
+Kernel quantize() {
+  return {.interface = {.name = "quantize",
+                        .options = {},
+                        .dims = {"k", "t"},
+                        .multiples = {{"k", 32}},
+                        .operands = {operand("x", "rows", "k"), scalar("T", "i32"), output("act", "quantized", "k")},
+                        .knobs = {}},
+          .build = build,
+          .reference = reference,
+          .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
+}
+
+} // namespace kernel
+} // namespace qwen::codegen

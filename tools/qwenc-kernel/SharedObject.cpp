@@ -1,0 +1,71 @@
+// SharedObject.cpp - links with whichever linker this machine has; kernels need no library.
+#include "tools/qwenc-kernel/SharedObject.h"
+#include "tools/qwenc-kernel/Build.h"
+
+#include <cstdlib>
+#include <set>
+
+#include <dlfcn.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+namespace qwen {
+namespace {
+
+bool runProgram(std::vector<std::string> words) {
+  std::vector<char *> arguments;
+  for (std::string &word : words)
+    arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  pid_t pid = 0;
+  int status = 0;
+  return posix_spawnp(&pid, arguments[0], nullptr, nullptr, arguments.data(), environ) == 0 &&
+         waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+} // namespace
+
+SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols, int64_t jobs) {
+  std::string pattern = (std::filesystem::temp_directory_path() / "qwenc-kernel-XXXXXX").string();
+  if (!mkdtemp(pattern.data())) {
+    failureTexts.push_back(pattern + ": cannot create");
+    return;
+  }
+  folder = pattern;
+  failureTexts = buildObjects(symbols, {.directory = folder, .jobs = jobs, .assembly = false, .progress = nullptr});
+  std::set<std::string> objects;
+  for (const KernelSymbol &symbol : symbols)
+    if (const auto object = folder / (symbol.str() + ".o"); std::filesystem::exists(object))
+      objects.insert(object.string());
+  if (objects.empty())
+    return;
+  const std::string library = (folder / "kernels.so").string();
+  for (const char *linker : {"ld.lld-22", "ld.lld", "ld"}) {
+    std::vector<std::string> words{linker, "-shared", "-o", library};
+    words.insert(words.end(), objects.begin(), objects.end());
+    if (runProgram(words)) {
+      handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+      break;
+    }
+  }
+  if (!handle) {
+    const char *reason = dlerror();
+    failureTexts.push_back("the kernels do not link: " + std::string(reason ? reason : "no linker works"));
+  }
+}
+
+SharedObject::~SharedObject() {
+  if (handle)
+    dlclose(handle);
+  std::error_code ignored;
+  if (!folder.empty())
+    std::filesystem::remove_all(folder, ignored);
+}
+
+void *SharedObject::find(const KernelSymbol &symbol) const {
+  return handle ? dlsym(handle, symbol.str().c_str()) : nullptr;
+}
+
+} // namespace qwen
