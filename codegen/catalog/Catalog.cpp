@@ -7,6 +7,8 @@ namespace qwen {
 namespace {
 
 constexpr int64_t kPanelRows = 16;
+/// A tile of more accumulators than the largest register file holds only spills, and takes minutes to compile.
+constexpr int64_t kMostAccumulators = 32;
 
 template <typename Rows> auto *findByName(Rows &rows, std::string_view name) {
   for (auto &row : rows)
@@ -203,6 +205,13 @@ std::optional<std::string> KernelCatalog::check(const KernelSymbol &symbol) cons
     if (!isLegal(kernel->knobs[i], symbol.point[i], symbol))
       return "knob `" + kernel->knobs[i].name + "`" + where + " cannot be " + std::to_string(symbol.point[i]) +
              " here; values: " + joined(kernel->knobs[i].values);
+  int64_t accumulators = 1;
+  for (size_t i = 0; i < kernel->knobs.size(); ++i)
+    if (kernel->knobs[i].registers)
+      accumulators *= symbol.point[i];
+  if (accumulators > kMostAccumulators)
+    return "the point" + where + " has " + std::to_string(accumulators) + " accumulators a tile; at most " +
+           std::to_string(kMostAccumulators);
   return std::nullopt;
 }
 

@@ -14,7 +14,7 @@ public:
   Halide::Func acc;
 
   LinearCore(const BuildContext &context, const PlaneParams &weight, const Activations &x, const std::string &name)
-      : acc(name), context(context), dot(name + "_dot"), sum16(name + "_sum16") {
+      : acc(name), context(context), dot(name + "_dot"), sum16(name + "_sum16"), decoded(name + "_decoded") {
     const Format &format = context.format();
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
@@ -37,6 +37,16 @@ public:
     order.push_back(outer);
     Stage update = acc.update();
     update.reorder(order).vectorize(lane).unroll(panel).unroll(token);
+    if (decoded.defined()) {
+      // The tile's weights as f32 for one block of 32, shared by its tokens.
+      Var quad("quad");
+      decoded.compute_at(acc, outer).store_in(MemoryType::Stack).bound_extent(lane, 16).bound_extent(panel, panels)
+          .bound_extent(element, 32).split(element, quad, element, 4).reorder(lane, element, panel, quad)
+          .vectorize(lane).unroll(element).unroll(panel);
+      if (unroll > 1)
+        update.unroll(inner.front(), unroll);
+      return;
+    }
     for (RVar &var : inner)
       update.unroll(var);
     if (unroll > 1)
@@ -53,7 +63,8 @@ public:
 
 private:
   const BuildContext &context;
-  Halide::Func dot, sum16;
+  Halide::Func dot, sum16, decoded;
+  Halide::Var element{"element"};
   Halide::RDom products, sums;
   Halide::RVar outer;
   std::vector<Halide::RVar> inner;
@@ -68,13 +79,13 @@ private:
           context.fma(x.values(k, token), format.decode(weight, lane, k, panel), acc(lane, panel, token));
       return;
     }
-    // K as (element of a quad, quad of a block of 32, block), ascending.
-    RDom k(0, 4, 0, 8, 0, innerSize / 32, "k");
-    inner = {k.x, k.y};
-    outer = k.z;
-    Expr element = k.z * 32 + k.y * 4 + k.x;
+    Var block("block");
+    RDom k(0, 32, 0, innerSize / 32, "k");
+    inner = {k.x};
+    outer = k.y;
+    decoded(lane, element, panel, block) = format.decode(weight, lane, block * 32 + element, panel);
     acc(lane, panel, token) =
-        context.fma(x.values(element, token), format.decode(weight, lane, element, panel), acc(lane, panel, token));
+        context.fma(x.values(k.y * 32 + k.x, token), decoded(lane, k.x, panel, k.y), acc(lane, panel, token));
   }
 
   void integerDots(const Format &format, const PlaneParams &weight, const Activations &x) {

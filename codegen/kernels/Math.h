@@ -33,13 +33,20 @@ inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
   return x * select(x >= 0.0f, Expr(1.0f), e) / (1.0f + e);
 }
 
-/// Sum of 16 values by halves: i and i + 8, then i and i + 4, ...
-template <typename At> Halide::Expr treeSum(At at, int first = 0, int step = 1, int count = 16) {
+/// Combines 16 values by halves: i and i + 8, then i and i + 4, ...
+template <typename At, typename Combine>
+Halide::Expr tree(At at, Combine combine, int first = 0, int step = 1, int count = 16) {
   if (count == 1)
     return at(first);
-  // Pairs that are `count / 2` apart are added first, so the recursion splits by parity from the other end.
-  return treeSum(at, first, step * 2, count / 2) +
-         treeSum(at, first + step, step * 2, count / 2);
+  // Leaves `first` and `first + 8` meet at the bottom, so the recursion takes even and odd indices apart first.
+  return combine(tree(at, combine, first, step * 2, count / 2), tree(at, combine, first + step, step * 2, count / 2));
+}
+
+template <typename At> Halide::Expr treeSum(At at) {
+  return tree(at, [](Halide::Expr a, Halide::Expr b) { return a + b; });
+}
+template <typename At> Halide::Expr treeMax(At at) {
+  return tree(at, [](Halide::Expr a, Halide::Expr b) { return Halide::max(a, b); });
 }
 
 } // namespace qwen::codegen

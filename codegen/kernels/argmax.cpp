@@ -14,46 +14,38 @@ using namespace Halide;
 constexpr int kLanes = 64; // several vectors a step, so that comparisons overlap
 
 void build(BuildContext &context) {
-  const int eligible = context.dim("v"), width = context.dim("n"), steps = eligible / kLanes;
+  const int eligible = context.dim("v"), width = context.dim("n"), steps = int(roundUp(eligible, kLanes)) / kLanes;
   const float lowest = -std::numeric_limits<float>::infinity();
   const ImageParam logits = context.rows("logits", width);
   context.addTokens();
   Var lane("lane"), token("token");
-  RDom step(0, std::max(steps, 1), "step"), lanes(0, kLanes, "lanes");
-  Func best("best"), winner("winner"), y("y");
+  RDom step(0, steps, "step"), lanes(0, kLanes, "lanes");
+  Func peak("peak"), largest("largest"), first("first"), y("y");
 
-  // Each lane keeps its first largest; a later equal value does not replace it.
-  best(lane, token) = Tuple(lowest, lane);
-  if (steps > 0) {
+  // Columns past the last eligible one repeat it: neither pass can then name another.
+  const auto columnAt = [&](Expr step, Expr lane) {
     Expr column = step * kLanes + lane;
-    Expr value = logits(column, token);
-    Expr better = value > best(lane, token)[0];
-    best(lane, token) =
-        Tuple(select(better, value, best(lane, token)[0]), select(better, column, best(lane, token)[1]));
-  }
-  if (eligible % kLanes) {
-    Expr column = steps * kLanes + lane;
-    Expr value = select(column < eligible, logits(min(column, eligible - 1), token), lowest);
-    Expr better = value > best(lane, token)[0];
-    best(lane, token) =
-        Tuple(select(better, value, best(lane, token)[0]), select(better, column, best(lane, token)[1]));
-  }
-  winner(token) = Tuple(Expr(lowest), Expr(0));
-  Expr value = best(lanes, token)[0], column = best(lanes, token)[1];
-  Expr better = value > winner(token)[0] || (value == winner(token)[0] && column < winner(token)[1]);
-  winner(token) = Tuple(select(better, value, winner(token)[0]), select(better, column, winner(token)[1]));
-  y(token) = winner(token)[1];
+    return eligible % kLanes ? min(column, eligible - 1) : column;
+  };
+  peak(lane, token) = lowest;
+  peak(lane, token) = max(peak(lane, token), logits(columnAt(step, lane), token));
+  largest(token) = lowest;
+  largest(token) = max(largest(token), peak(lanes, token));
+  Expr column = columnAt(step, lane);
+  first(lane, token) = eligible - 1;
+  first(lane, token) =
+      min(first(lane, token), select(logits(column, token) == largest(token), column, eligible - 1));
+  y(token) = eligible - 1;
+  y(token) = min(y(token), first(lanes, token));
   context.output(y, {{context.tokens(), 1}});
 
-  winner.compute_at(y, token).store_in(MemoryType::Stack);
-  best.compute_at(y, token).store_in(MemoryType::Stack).bound_extent(lane, kLanes).vectorize(lane, 16).unroll(lane);
-  for (int i = 0; i < best.num_update_definitions(); ++i) {
-    Stage update = best.update(i);
+  for (Func lanesOf : {peak, first}) {
     Var vector("vector");
-    update.split(lane, vector, lane, 16).vectorize(lane).unroll(vector);
-    if (i == 0 && steps > 0)
-      update.reorder(lane, vector, step);
+    lanesOf.compute_at(y, token).store_in(MemoryType::Stack).bound_extent(lane, kLanes).vectorize(lane, 16)
+        .unroll(lane);
+    lanesOf.update().split(lane, vector, lane, 16).reorder(lane, vector, step).vectorize(lane).unroll(vector);
   }
+  largest.compute_at(y, token).store_in(MemoryType::Stack);
 }
 
 void reference(Trial &trial) {

@@ -31,16 +31,19 @@ void build(BuildContext &context) {
   Expr position = context.scalarInt("position");
 
   Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane");
-  RDom inner(0, width, "inner"), lanes(0, kBlock, "lanes"), past(0, kBlock, "past");
-  Func dot("dot"), score("score"), peak("peak"), weight("weight"), partial("partial"), total("total");
-  Func mixed("mixed"), state("state"), y("y");
+  RDom inner(0, width, "inner"), past(0, kBlock, "past");
+  Func dot("dot"), highest("highest"), score("score"), peak("peak"), weight("weight"), partial("partial"), total("total");
+  Func mixed("mixed"), state("state"), visible("visible"), y("y");
 
   dot(j, r, t, b) = 0.0f;
   dot(j, r, t, b) = context.fma(q(inner, r, t), cast<float>(keys(j, inner, b)), dot(j, r, t, b));
-  Expr visible = b * kBlock + j <= position + t;
-  score(j, r, t, b) = select(visible, dot(j, r, t, b) * (1.0f / std::sqrt(float(width))), lowest);
-  peak(r, t, b) = lowest;
-  peak(r, t, b) = max(peak(r, t, b), score(lanes, r, t, b));
+  // A stage of its own: the condition inlined would make the bounds of `dot` depend on the data.
+  visible(j, t, b) = cast<uint8_t>(b * kBlock + j <= position + t);
+  score(j, r, t, b) =
+      select(visible(j, t, b) != cast<uint8_t>(0), dot(j, r, t, b) * (1.0f / std::sqrt(float(width))), lowest);
+  highest(lane, r, t, b) = max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
+                               max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
+  peak(r, t, b) = treeMax([&](int i) -> Expr { return highest(i, r, t, b); });
   weight(j, r, t, b) = expNegative(context, score(j, r, t, b) - peak(r, t, b));
   partial(lane, r, t, b) =
       weight(lane, r, t, b) + weight(lane + 16, r, t, b) + weight(lane + 32, r, t, b) + weight(lane + 48, r, t, b);
@@ -71,13 +74,15 @@ void build(BuildContext &context) {
       .reorder(c, vector, r, columnTile, headTile, block).vectorize(c).unroll(vector).unroll(r);
   const LoopLevel atBlock(state, block);
 
+  visible.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).vectorize(j);
   score.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).bound_extent(r, heads)
       .split(j, columnTile, j, tileColumns).split(j, vector, j, 16).split(r, headTile, r, tileHeads)
       .reorder(j, vector, r, columnTile, headTile).vectorize(j).unroll(vector).unroll(r);
   dot.compute_at(score, columnTile).store_in(MemoryType::Stack).bound_extent(j, tileColumns).bound_extent(r, tileHeads)
       .vectorize(j, 16).unroll(j).unroll(r);
   dot.update().split(j, vector, j, 16).reorder(j, vector, r, inner).vectorize(j).unroll(vector).unroll(r);
-  peak.compute_at(atBlock).store_in(MemoryType::Stack).update().atomic().vectorize(lanes);
+  highest.compute_at(peak, r).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
+  peak.compute_at(atBlock).store_in(MemoryType::Stack);
   weight.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).vectorize(j, 16);
   partial.compute_at(total, r).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
   total.compute_at(atBlock).store_in(MemoryType::Stack);

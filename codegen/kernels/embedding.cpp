@@ -17,7 +17,7 @@ void build(BuildContext &context) {
   context.addTokens();
   Var k("k"), token("token");
   Func y("y");
-  Expr id = ids(token);
+  Expr id = clamp(ids(token), 0, context.dim("n") - 1);
   y(k, token) = context.format().decode(weight, id % int(kPanelRows), k, id / int(kPanelRows));
   context.output(y, {{width, 1}, {context.tokens(), rowStride(width)}});
 }

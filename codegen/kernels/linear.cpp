@@ -37,7 +37,7 @@ void build(BuildContext &context) {
 
 void reference(Trial &trial) {
   for (int64_t t = 0; t < trial.tokens(); ++t)
-    for (int64_t n = 0; n < trial.dim("m"); ++n) {
+    for (int64_t n = 0; n < std::min(trial.dim("m"), trial.dim("n")); ++n) {
       Sum sum = trial.product("W", t, n);
       if (trial.has("bias"))
         sum.add(trial.in("bias", 0, n));

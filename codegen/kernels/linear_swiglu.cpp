@@ -35,7 +35,7 @@ void build(BuildContext &context) {
 
 void reference(Trial &trial) {
   for (int64_t t = 0; t < trial.tokens(); ++t)
-    for (int64_t n = 0; n < trial.dim("m"); ++n) {
+    for (int64_t n = 0; n < std::min(trial.dim("m"), trial.dim("n")); ++n) {
       const Sum gate = trial.product("Wgate", t, n), up = trial.product("Wup", t, n);
       const double silu = gate.value / (1 + std::exp(-gate.value));
       // |silu'| <= 1.1; silu itself adds about three roundings.

@@ -2,7 +2,7 @@
 //
 // Shapes    x [T, K], xq i8 [T, K], xs f32 [T, K/32], xsum i32 [T, K/32]
 // Numerics  scale = max|x| / 127, value = round half even(x * (1 / scale)); a group too small to scale is all zero
-#include "codegen/kernels/Kernel.h"
+#include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
 namespace qwen::codegen {
@@ -17,12 +17,11 @@ void build(BuildContext &context) {
   const ImageParam x = context.rows("x", width);
   context.addTokens();
   Var k("k"), group("group"), lane("lane"), token("token");
-  RDom half(0, 2, "half"), lanes(0, 16, "lanes"), all(0, 32, "all");
-  Func largest("largest"), peak("peak"), xq("xq"), xs("xs"), xsum("xsum"), scaled("scaled");
+  RDom all(0, 32, "all");
+  Func largest("largest"), peak("peak"), xq("xq"), xs("xs"), xsum("xsum");
 
   largest(lane, group, token) = max(abs(x(group * 32 + lane, token)), abs(x(group * 32 + 16 + lane, token)));
-  peak(group, token) = 0.0f;
-  peak(group, token) = max(peak(group, token), largest(lanes, group, token));
+  peak(group, token) = treeMax([&](int i) -> Expr { return largest(i, group, token); });
   xs(group, token) = peak(group, token) / 127.0f;
   Expr scale = xs(k / 32, token);
   Expr inverse = select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
@@ -37,7 +36,6 @@ void build(BuildContext &context) {
   xs.bound(group, 0, groups);
   largest.compute_at(xs, group).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
   peak.compute_at(xs, group).store_in(MemoryType::Stack);
-  peak.update().atomic().vectorize(lanes);
   Var element("element");
   xq.bound(k, 0, width).split(k, group, element, 32).vectorize(element);
   xsum.bound(group, 0, groups).update().atomic().vectorize(all);
