@@ -23,7 +23,7 @@ struct CatalogPlane {
   std::string name;    // "q"
   int64_t group;       // elements of K in one block
   int64_t blockBytes;  // for 16 rows
-  std::string element; // "u8", "i8", "f16", "bf16", "f32"
+  std::string element; // "u8", "i8", "f16", "u16" (bf16), "f32"
 
   /// Bytes of `rows` rows (rounded up to whole panels) of inner size `inner`.
   int64_t bytes(int64_t rows, int64_t inner) const;

@@ -28,7 +28,14 @@ int BuildContext::knob(std::string_view name) const {
   throw KernelError{"kernel `" + symbol.kernel + "` has no knob `" + std::string(name) + "`"};
 }
 
-Type BuildContext::cacheType() const { return Float(has("f16") ? 16 : 32); }
+const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel, std::string_view name) {
+  for (size_t i = 0; i < kernel.interface.options.size(); ++i)
+    if (kernel.interface.options[i].name == name)
+      return symbol.options.at(i);
+  throw KernelError{"kernel `" + symbol.kernel + "` has no option `" + std::string(name) + "`"};
+}
+
+Type BuildContext::cacheType() const { return Float(option("kv") == "f16" ? 16 : 32); }
 
 Expr BuildContext::tokens() const { return oneToken() ? Expr(1) : Expr(tokenParam); }
 
@@ -68,7 +75,7 @@ ImageParam BuildContext::vec(const std::string &name, int64_t width) {
 }
 
 Activations BuildContext::activations(int64_t innerSize) {
-  if (!has("q8g32") || symbol.options.at(1) != "q8g32")
+  if (option("act") == "f32")
     return {rows("x", innerSize), {}, {}, false};
   ImageParam values = rows("xq", innerSize, Int(8));
   ImageParam scale = rows("xs", innerSize / 32, Float(32));

@@ -28,6 +28,9 @@ struct KernelError {
 
 struct Kernel;
 
+/// Value of an option that is no flag; flags come last in every kernel.
+const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel, std::string_view name);
+
 /// Activations of a linear, one of the two forms.
 struct Activations {
   Halide::ImageParam values; // f32 x, or i8 xq
@@ -47,6 +50,8 @@ public:
   int dim(std::string_view letter) const;
   int knob(std::string_view name) const;
   bool has(std::string_view flag) const { return symbol.has(flag); }
+  /// Value of an option that is no flag: format and cache type may have one name, "f16".
+  const std::string &option(std::string_view name) const { return optionOf(symbol, kernel, name); }
   bool oneToken() const { return dim("t") == 1; }
   const Format &format() const { return *weightFormat; }
   Halide::Type cacheType() const; // of the kv option

@@ -35,9 +35,10 @@ struct Random {
 };
 
 int64_t elementBytes(const std::string &type) {
-  return type == "f32" || type == "i32" ? 4 : type == "f16" || type == "bf16" ? 2 : 1;
+  return type == "f32" || type == "i32" ? 4 : type == "f16" || type == "u16" ? 2 : 1;
 }
 
+/// A plane of bf16 is declared as u16.
 uint16_t f32ToBf16(float value) { return uint16_t(std::bit_cast<uint32_t>(value) >> 16); }
 
 void storeAs(const std::string &type, uint8_t *bytes, double value) {
@@ -47,7 +48,7 @@ void storeAs(const std::string &type, uint8_t *bytes, double value) {
     codegen::store(bytes, int32_t(value));
   else if (type == "f16")
     codegen::store(bytes, f32ToF16(float(value)));
-  else if (type == "bf16")
+  else if (type == "u16")
     codegen::store(bytes, f32ToBf16(float(value)));
   else
     *bytes = uint8_t(int64_t(value));
@@ -60,7 +61,7 @@ double loadAs(const std::string &type, const uint8_t *bytes) {
     return codegen::load<int32_t>(bytes);
   if (type == "f16")
     return f16ToF32(codegen::load<uint16_t>(bytes));
-  if (type == "bf16")
+  if (type == "u16")
     return bf16ToF32(codegen::load<uint16_t>(bytes));
   return type == "i8" ? double(int8_t(*bytes)) : double(*bytes);
 }
@@ -262,7 +263,7 @@ void Trial::out(std::string_view name, int64_t row, int64_t column, double value
 namespace {
 /// What the rounding to the cache's type adds: half an ulp of f16.
 double withCacheRounding(const Trial &trial, double value, double bound) {
-  return trial.has("f16") ? bound + std::fabs(value) * 0x1p-11 + 0x1p-25 : bound;
+  return optionOf(trial.symbol, trial.kernel, "kv") == "f16" ? bound + std::fabs(value) * 0x1p-11 + 0x1p-25 : bound;
 }
 } // namespace
 
@@ -277,7 +278,21 @@ void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value, double 
                                 withCacheRounding(*this, value, bound)});
 }
 
-void Trial::call(void *function) {
+std::vector<uint8_t *> Trial::hosts() const {
+  std::vector<uint8_t *> list;
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    list.push_back(buffer ? buffer->bytes : nullptr);
+  return list;
+}
+
+std::vector<int64_t> Trial::planeSizes() const {
+  std::vector<int64_t> list;
+  for (const std::unique_ptr<Buffer> &buffer : buffers)
+    list.push_back(buffer && buffer->argument.plane >= 0 ? buffer->size : 0);
+  return list;
+}
+
+void Trial::call(void *function, const std::vector<uint8_t *> &hosts) const {
   // The C ABI of x86-64 passes integers and pointers in one sequence and floats in another, and a callee ignores
   // arguments that it does not take: one signature calls every kernel with up to 24 integers and one float.
   std::vector<halide_buffer_t> descriptors(argumentList.size());
@@ -295,7 +310,7 @@ void Trial::call(void *function) {
       continue;
     }
     std::memset(static_cast<void *>(&descriptors[i]), 0xA5, sizeof(halide_buffer_t));
-    descriptors[i].host = buffers[i]->bytes;
+    descriptors[i].host = hosts[i];
     a[i] = reinterpret_cast<intptr_t>(&descriptors[i]);
   }
   size_t integers = 0;

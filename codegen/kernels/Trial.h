@@ -61,7 +61,12 @@ public:
   void cacheValue(int64_t head, int64_t position, int64_t c, double value, double bound);
 
   /// The compiled function; scalars and buffers are passed with descriptors that hold nothing but `host`.
-  void call(void *function);
+  void call(void *function) const { call(function, hosts()); }
+  /// The same with buffers elsewhere; one address an argument, ignored for scalars.
+  void call(void *function, const std::vector<uint8_t *> &hosts) const;
+  std::vector<uint8_t *> hosts() const;
+  /// Bytes of a weight plane; 0 for every other argument.
+  std::vector<int64_t> planeSizes() const;
   void computeReference() { kernel.reference(*this); }
   /// Takes the reference of a trial with the same kernel, options, dims, T, position and seed.
   void adoptReference(const Trial &other) { expected = other.expected; }

@@ -16,6 +16,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include <unistd.h>
 
@@ -109,24 +110,59 @@ private:
   const KernelCatalog &catalog;
   const Flags &flags;
 
-  /// The default point, the smallest and the largest tiles; all legal points with --all.
-  std::vector<KernelSymbol> points(const CatalogKernel &kernel, KernelSymbol symbol) const {
+  /// The default point; the smallest and the largest tiles too where it matters; all legal points with --all.
+  std::vector<KernelSymbol> points(const CatalogKernel &kernel, KernelSymbol symbol, bool firstCase) const {
     std::vector<KernelSymbol> legal = legalPoints(catalog, kernel, symbol);
     if (flags.all || legal.size() <= 1)
       return legal;
     std::string error;
     std::vector<KernelSymbol> few{
         *catalog.chooseSymbol(symbol.kernel, symbol.options, symbol.dims, symbol.target, nullptr, error)};
-    if (!flags.quick || symbol.target == flags.targets.front()) {
+    if (!flags.quick || (symbol.target == flags.targets.front() && firstCase)) {
       few.push_back(legal.front());
       few.push_back(legal.back());
     }
     return few;
   }
 
+  static std::vector<std::string> flagsOf(const CatalogKernel &kernel) {
+    std::vector<std::string> names;
+    for (const CatalogOption &option : kernel.options)
+      if (option.flag)
+        names.push_back(option.name);
+    return names;
+  }
+
+  /// A quick run has each format in `linear`, and in the other kernels of the same core one format of each kind:
+  /// floats, integers, integers with a minimum, integers with a scale for every 16; flags all or none.
+  static bool isQuick(const Kernel &kernel, const std::vector<std::string> &options, int64_t flagCount,
+                      size_t flagsInAll) {
+    if (flagCount != 0 && flagCount != int64_t(flagsInAll))
+      return false;
+    const codegen::Format *format = options.empty() ? nullptr : codegen::findFormat(options.front());
+    if (!format || kernel.interface.options.front().name != "format")
+      return true;
+    if (kernel.interface.name == "linear" || kernel.interface.name == "embedding")
+      return flagCount == 0 || format->scaleGroup == 32;
+    // The first format of a kind in the table stands for the kind.
+    const auto kindOf = [](const codegen::Format &row) {
+      return std::tuple(row.scaleGroup, row.minimum != nullptr, row.innerMultiple > 32);
+    };
+    for (const codegen::Format &row : codegen::formats())
+      if (kindOf(row) == kindOf(*format))
+        return &row == format;
+    return false;
+  }
+
   std::vector<Group> makeGroups(const Kernel &kernel) const {
     std::vector<Group> groups;
+    const std::vector<std::string> flagNames = flagsOf(kernel.interface);
     for (const std::vector<std::string> &options : optionCombinations(catalog, kernel.interface)) {
+      const auto flagCount = std::count_if(options.begin(), options.end(), [&](const std::string &option) {
+        return std::count(flagNames.begin(), flagNames.end(), option) > 0;
+      });
+      if (flags.quick && !isQuick(kernel, options, flagCount, flagNames.size()))
+        continue;
       if (!flags.formats.empty() && catalog.format(options.empty() ? "" : options.front()) &&
           !std::count(flags.formats.begin(), flags.formats.end(), options.front()))
         continue;
@@ -142,7 +178,7 @@ private:
           for (int64_t tokens : {1, 0}) {
             KernelSymbol symbol{kernel.interface.name, options, shape.dims, target, {}};
             symbol.dims.emplace_back("t", tokens);
-            const std::vector<KernelSymbol> instances = points(kernel.interface, symbol);
+            const std::vector<KernelSymbol> instances = points(kernel.interface, symbol, first);
             group.symbols.insert(group.symbols.end(), instances.begin(), instances.end());
           }
         }
