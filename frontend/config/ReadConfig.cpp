@@ -69,8 +69,9 @@ public:
     integer("intermediate_size", spec.ffnSize);
     integer("num_hidden_layers", spec.layers);
     integer("num_attention_heads", spec.queryHeads);
-    spec.keyValueHeads = spec.queryHeads;
-    if (!present("num_key_value_heads") || !isNull("num_key_value_heads"))
+    if (isNull("num_key_value_heads") && take("num_key_value_heads"))
+      spec.keyValueHeads = spec.queryHeads;
+    else
       integer("num_key_value_heads", spec.keyValueHeads);
     integer("vocab_size", spec.vocabSize);
     integer("max_position_embeddings", spec.maxPositions);
@@ -89,10 +90,6 @@ private:
   bool isIgnored(std::string_view key) const {
     return std::find(options.ignoredKeys.begin(), options.ignoredKeys.end(),
                      key) != options.ignoredKeys.end();
-  }
-
-  bool present(std::string_view key) const {
-    return !isIgnored(key) && root.find(key);
   }
 
   bool isNull(std::string_view key) const {

@@ -14,6 +14,8 @@ std::optional<BinaryFile> openBinaryFile(const std::string &path,
   SourcePosition at{path};
   std::error_code failure;
   auto status = std::filesystem::status(path, failure);
+  if (status.type() == std::filesystem::file_type::none)
+    return diags.error(diag::FileUnreadable, at, failure.message());
   if (!std::filesystem::exists(status))
     return diags.error(diag::FileMissing, at);
   if (!std::filesystem::is_regular_file(status))

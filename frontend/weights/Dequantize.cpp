@@ -166,25 +166,26 @@ bool dequantizeRow(std::string_view storedType, const uint8_t *bytes,
 
 bool readTensorBytes(const StoredTensor &tensor, int64_t row0, int64_t rows,
                      std::vector<uint8_t> &out, Diagnostics &diags) {
-  SourcePosition at{tensor.path};
   bool matrix = tensor.shape.size() == 2;
   int64_t allRows = matrix ? tensor.shape[0] : 1;
+  // A caller's mistake, but never a read outside the tensor.
   if (tensor.shape.empty() || tensor.shape.size() > 2 || allRows < 1 ||
       tensor.sizeBytes % allRows != 0 || row0 < 0 || rows < 0 ||
       rows > allRows - row0) {
-    diags.error(diag::TensorRowRange, at, tensor.name, row0, row0 + rows,
-                allRows);
+    diags.error(diag::TensorUnreadable, {tensor.path}, tensor.name, int64_t(0),
+                rows, row0);
     return false;
   }
   int64_t rowBytes = tensor.sizeBytes / allRows;
   int64_t wanted = rows * rowBytes;
+  int64_t offset = tensor.offsetBytes + row0 * rowBytes;
   out.resize(size_t(wanted));
   std::ifstream in(tensor.path, std::ios::binary);
-  in.seekg(tensor.offsetBytes + row0 * rowBytes);
+  in.seekg(offset);
   in.read(reinterpret_cast<char *>(out.data()), wanted);
   if (!in || in.gcount() != wanted) {
-    diags.error(diag::TensorUnreadable, at, tensor.name, int64_t(in.gcount()),
-                wanted);
+    diags.error(diag::TensorUnreadable, {tensor.path}, tensor.name,
+                int64_t(in.gcount()), wanted, offset);
     return false;
   }
   return true;

@@ -121,24 +121,19 @@ std::string storedTypeNames(bool safetensorsOnly) {
   return names;
 }
 
-std::optional<int64_t> storedBytes(const StoredType &type, int64_t elements) {
-  int64_t bytes = 0;
-  if (elements < 0 || elements % type.elemsPerBlock != 0 ||
-      __builtin_mul_overflow(elements / type.elemsPerBlock, type.bytesPerBlock,
-                             &bytes))
-    return std::nullopt;
-  return bytes;
-}
-
 std::optional<int64_t> storedBytes(const StoredType &type,
                                    const std::vector<int64_t> &shape) {
   int64_t elements = 1;
   for (int64_t dimension : shape)
     if (dimension < 0 || __builtin_mul_overflow(elements, dimension, &elements))
       return std::nullopt;
-  if (!shape.empty() && shape.back() % type.elemsPerBlock != 0)
+  int64_t row = shape.empty() ? 1 : shape.back();
+  int64_t bytes = 0;
+  if (row % type.elemsPerBlock != 0 ||
+      __builtin_mul_overflow(elements / type.elemsPerBlock, type.bytesPerBlock,
+                             &bytes))
     return std::nullopt;
-  return storedBytes(type, elements);
+  return bytes;
 }
 
 std::string shapeText(const std::vector<int64_t> &shape) {

@@ -35,11 +35,9 @@ std::string ggmlTypeName(uint32_t type);
 /// "f32, f16, ...": for messages; those that safetensors has, or all.
 std::string storedTypeNames(bool safetensorsOnly);
 
-/// Bytes of `elements` elements; nothing when they are no whole number of
-/// blocks, or the count does not fit.
-std::optional<int64_t> storedBytes(const StoredType &type, int64_t elements);
-
-/// Bytes of a tensor whose rows (last dimension) are whole blocks.
+/// Bytes of a tensor; nothing when its rows (last dimension) are no whole
+/// number of blocks, a dimension is negative, or the count does not fit. No
+/// dimensions are one element.
 std::optional<int64_t> storedBytes(const StoredType &type,
                                    const std::vector<int64_t> &shape);
 
