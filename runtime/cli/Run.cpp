@@ -1,0 +1,141 @@
+// Run.cpp - `run`: one prompt, one answer, as text or as token ids.
+#include "runtime/cli/Files.h"
+#include "runtime/cli/Ids.h"
+#include "runtime/cli/Model.h"
+#include "runtime/cli/Sampling.h"
+#include "runtime/cli/Text.h"
+#include "runtime/core/Detokenizer.h"
+#include "runtime/core/Generator.h"
+
+#include <cstdio>
+
+namespace qwen {
+namespace {
+
+class RunCommand : public Command {
+public:
+  const char *name() const override { return "run"; }
+  const char *help() const override { return "continue a prompt"; }
+
+  std::vector<OptionRow> options() override {
+    std::vector<OptionRow> rows = {
+        {"prompt", &prompt_,
+         "text to continue, as it is; `-` is the standard input"},
+        {"--ids", &idsPath_,
+         "file of token ids instead of a prompt, separated by blanks or "
+         "commas; `-` is the input"},
+        {"--output-ids", &outputIds_,
+         "write token ids, on one line, instead of text; a stop token is among "
+         "them"},
+        {"--chat", &chat_,
+         "put the prompt into the model's chat template, as the user's "
+         "message"},
+        {"-n,--tokens", &tokens_,
+         "tokens to generate at most (default: until a stop token or the "
+         "context is full)"},
+        {"--ignore-stop", &ignoreStop_, "go on after stop tokens"}};
+    for (const OptionRow &row : sampling_.rows())
+      rows.push_back(row);
+    for (const OptionRow &row : model_.rows())
+      rows.push_back(row);
+    return rows;
+  }
+
+  Status run() override {
+    if (prompt_.has_value() == idsPath_.has_value())
+      return Status::invalid(prompt_ ? "a prompt and --ids; give one of them"
+                                     : "no prompt; give a text or --ids FILE");
+    if (tokens_ && *tokens_ < 0)
+      return Status::invalid("-n is %lld; it is at least 0",
+                             static_cast<long long>(*tokens_));
+    if (chat_ && !prompt_)
+      return Status::invalid("--chat takes a text, not --ids");
+    Result<std::unique_ptr<Model>> opened = Model::open(model_);
+    if (!opened.ok())
+      return opened.status();
+    Model &model = **opened;
+    Result<Generation> generation =
+        Generation::parse(model.weights.generation());
+    if (!generation.ok())
+      return generation.status().at(model.weights.path());
+    bool needsText = prompt_ || !outputIds_;
+    if (needsText && model.weights.tokenizer().empty())
+      return openTokenizer(model.weights,
+                           prompt_ ? "; use --ids" : "; use --output-ids")
+          .status();
+    Result<std::optional<Tokenizer>> tokenizer =
+        openTokenizerIfAny(model.weights);
+    if (!tokenizer.ok())
+      return tokenizer.status();
+    Result<std::vector<int32_t>> ids = promptIds(*tokenizer, *generation);
+    if (!ids.ok())
+      return ids.status();
+    Result<SamplerOptions> options = sampling_.resolve(*generation);
+    if (!options.ok())
+      return options.status();
+    Sampler sampler(*options, model.plan.vocab_size);
+    if (*tokenizer)
+      forbidNonTokens(sampler, **tokenizer, model.plan.vocab_size);
+    return answer(model, sampler, *tokenizer,
+                  ignoreStop_ ? StopTokens() : generation->stops, *ids);
+  }
+
+private:
+  Result<std::vector<int32_t>>
+  promptIds(const std::optional<Tokenizer> &tokenizer,
+            const Generation &generation) {
+    if (idsPath_)
+      return readIds(*idsPath_, modelPlan().vocab_size);
+    if (*prompt_ == "-") {
+      Result<std::string> text = readFile("-");
+      if (!text.ok())
+        return text.status();
+      *prompt_ = std::move(*text);
+    }
+    return encodeText(*tokenizer, *prompt_);
+  }
+
+  Status answer(Model &model, Sampler &sampler,
+                const std::optional<Tokenizer> &tokenizer,
+                const StopTokens &stops, const std::vector<int32_t> &ids) {
+    std::optional<Detokenizer> detokenizer;
+    if (!outputIds_)
+      detokenizer.emplace(*tokenizer, /*skipSpecial=*/true);
+    bool first = true;
+    Result<Ending> ending =
+        generate(*model.session, sampler, stops, ids, tokens_.value_or(-1),
+                 [&](int32_t id) -> Status {
+                   if (detokenizer)
+                     return stops.contains(id)
+                                ? Status()
+                                : writeOutput(detokenizer->push(id));
+                   std::string text = (first ? "" : " ") + std::to_string(id);
+                   first = false;
+                   return writeOutput(text);
+                 });
+    if (!ending.ok())
+      return ending.status();
+    if (Status status =
+            writeOutput((detokenizer ? detokenizer->finish() : "") + "\n");
+        !status.ok())
+      return status;
+    if (*ending == Ending::kContextFull)
+      fprintf(stderr, "note: the context of %lld tokens is full\n",
+              static_cast<long long>(model.plan.context));
+    return *ending == Ending::kCancelled ? Status::cancelled() : Status();
+  }
+
+  std::optional<std::string> prompt_, idsPath_;
+  std::optional<int64_t> tokens_;
+  bool outputIds_ = false, chat_ = false, ignoreStop_ = false;
+  SamplingOptions sampling_;
+  ModelOptions model_;
+};
+
+} // namespace
+
+std::unique_ptr<Command> commands::run() {
+  return std::make_unique<RunCommand>();
+}
+
+} // namespace qwen

@@ -1,0 +1,93 @@
+// GeneratorTest.cpp - run alone: unit_runtime_core --gtest_filter='Generator*'
+#include "runtime/core/Generator.h"
+#include "runtime/core/Cancellation.h"
+#include "tests/unit/runtime/core/ToyModel.h"
+
+#include <gtest/gtest.h>
+
+namespace qwen {
+namespace {
+
+class Generator : public testing::Test {
+protected:
+  std::vector<uint8_t> tensors = toy::tensorSection();
+  std::unique_ptr<Team> team = std::move(*Team::create(2));
+  std::unique_ptr<Session> session = std::move(*Session::create(
+      qwen_model_plan, tensors.data(), *team, {.poison = true}));
+  Sampler sampler{{}, toy::kVocab};
+  std::vector<int32_t> out;
+
+  Result<Ending> go(const std::vector<int32_t> &ids, int64_t tokens,
+                    const StopTokens &stops = {}) {
+    out.clear();
+    return generate(*session, sampler, stops, ids, tokens,
+                    [&](int32_t id) -> Status {
+                      out.push_back(id);
+                      return {};
+                    });
+  }
+};
+
+TEST_F(Generator, CountsUpToTheLimit) {
+  EXPECT_EQ(*go({7}, 4), Ending::kLimit);
+  EXPECT_EQ(out, (std::vector<int32_t>{8, 9, 10, 11}));
+  EXPECT_EQ(session->position(), 4); // the prompt and all but the last token
+}
+
+TEST_F(Generator, NoTokensAskedForGivesNone) {
+  EXPECT_EQ(*go({7}, 0), Ending::kLimit);
+  EXPECT_TRUE(out.empty());
+}
+
+TEST_F(Generator, EndsWithTheStopToken) {
+  EXPECT_EQ(*go({7}, -1, StopTokens({3, 10})), Ending::kStopToken);
+  EXPECT_EQ(out, (std::vector<int32_t>{8, 9, 10}));
+}
+
+TEST_F(Generator, FillsTheContextAndOneMore) {
+  EXPECT_EQ(*go({7}, -1), Ending::kContextFull);
+  EXPECT_EQ(static_cast<int64_t>(out.size()), toy::kContext);
+  EXPECT_EQ(session->position(), toy::kContext);
+}
+
+TEST_F(Generator, ASecondTurnComputesOnlyWhatIsNew) {
+  ASSERT_TRUE(go({7}, 3).ok());
+  EXPECT_EQ(*go({7, 8, 9, 10, 50}, 1), Ending::kLimit);
+  EXPECT_EQ(out, std::vector<int32_t>{51});
+  EXPECT_EQ(session->ids(), (std::vector<int32_t>{7, 8, 9, 10, 50}));
+  EXPECT_EQ(
+      std::vector<float>(session->logits(), session->logits() + toy::kVocab),
+      toy::expectedLogits(session->ids()));
+}
+
+TEST_F(Generator, CancellationKeepsWhatIsThere) {
+  auto ending = generate(*session, sampler, {}, std::vector<int32_t>{7}, -1,
+                         [&](int32_t id) -> Status {
+                           out.push_back(id);
+                           if (out.size() == 3)
+                             requestCancellation();
+                           return {};
+                         });
+  clearCancellation();
+  EXPECT_EQ(*ending, Ending::kCancelled);
+  EXPECT_EQ(out, (std::vector<int32_t>{8, 9, 10}));
+}
+
+TEST_F(Generator, AReceiverThatFailsEndsIt) {
+  auto ending =
+      generate(*session, sampler, {}, std::vector<int32_t>{7}, -1,
+               [&](int32_t) { return Status::system(28, "cannot write"); });
+  EXPECT_EQ(ending.status().text(), "cannot write: No space left on device");
+}
+
+TEST_F(Generator, ForbiddenTokensAreSteppedOver) {
+  sampler.forbid(8);
+  ASSERT_TRUE(go({7}, 1).ok());
+  std::vector<float> logits = toy::expectedLogits(std::vector<int32_t>{7});
+  logits[8] = -1;
+  EXPECT_EQ(out[0],
+            std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+} // namespace
+} // namespace qwen
