@@ -135,7 +135,8 @@ Module buildModule(const KernelSymbol &symbol) {
                                 });
   if (!equal)
     throw KernelError{"kernel `" + symbol.kernel + "` builds other arguments than it declares"};
-  return Pipeline(context.outputs).compile_to_module(context.arguments, symbol.str(), target->halideTarget());
+  return Pipeline(context.outputs)
+      .compile_to_module(context.arguments, symbol.str(), target->halideTarget(), LinkageType::External);
 }
 
 } // namespace qwen::codegen

@@ -16,7 +16,6 @@
 #include <map>
 #include <set>
 #include <thread>
-#include <tuple>
 
 #include <unistd.h>
 
@@ -133,8 +132,8 @@ private:
     return names;
   }
 
-  /// A quick run has each format in `linear`, and in the other kernels of the same core one format of each kind:
-  /// floats, integers, integers with a minimum, integers with a scale for every 16; flags all or none.
+  /// A quick run has each format in `linear` and `embedding`; the other kernels of the same core have the first float
+  /// format and the first integer one. Flags are all or none.
   static bool isQuick(const Kernel &kernel, const std::vector<std::string> &options, int64_t flagCount,
                       size_t flagsInAll) {
     if (flagCount != 0 && flagCount != int64_t(flagsInAll))
@@ -143,13 +142,9 @@ private:
     if (!format || kernel.interface.options.front().name != "format")
       return true;
     if (kernel.interface.name == "linear" || kernel.interface.name == "embedding")
-      return flagCount == 0 || format->scaleGroup == 32;
-    // The first format of a kind in the table stands for the kind.
-    const auto kindOf = [](const codegen::Format &row) {
-      return std::tuple(row.scaleGroup, row.minimum != nullptr, row.innerMultiple > 32);
-    };
+      return flagCount == 0 || options.front() == options.at(1);
     for (const codegen::Format &row : codegen::formats())
-      if (kindOf(row) == kindOf(*format))
+      if ((row.scaleGroup > 0) == (format->scaleGroup > 0))
         return &row == format;
     return false;
   }
