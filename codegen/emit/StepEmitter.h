@@ -16,8 +16,15 @@
 
 namespace qwen {
 
-/// Emits functions into `module`, which gets one declaration and one wrapper
-/// for each distinct kernel symbol.
+/// `qwen_step_args` as an LLVM type: its layout is checked by a unit test.
+mlir::LLVM::LLVMStructType stepArgsType(mlir::MLIRContext *context);
+
+/// Halide's `halide_buffer_t` as an LLVM type, and the field that kernels read.
+mlir::LLVM::LLVMStructType bufferType(mlir::MLIRContext *context);
+inline constexpr int32_t kBufferHostField = 2;
+
+/// Emits functions into `module`, which also gets, for each distinct kernel,
+/// its declaration and a wrapper that makes buffer descriptors of pointers.
 class StepEmitter {
 public:
   explicit StepEmitter(mlir::ModuleOp module);
@@ -25,24 +32,21 @@ public:
   /// Emits `void @<name of the step>(qwen_step_args *)`.
   mlir::LLVM::LLVMFuncOp emit(ir::StepOp step);
 
-  /// `qwen_step_args` and Halide's `halide_buffer_t` as LLVM types; their
-  /// layout is checked by a unit test.
-  static mlir::LLVM::LLVMStructType stepArgsType(mlir::MLIRContext *context);
-  static mlir::LLVM::LLVMStructType bufferType(mlir::MLIRContext *context);
-
 private:
-  struct Call;
   mlir::LLVM::LLVMFuncOp wrapper(ir::DispatchOp dispatch);
   void emitDispatch(ir::DispatchOp dispatch);
   void emitCall(ir::DispatchOp dispatch, mlir::LLVM::LLVMFuncOp callee,
                 mlir::Value chunk, mlir::Value firstRow, mlir::Value rows);
-  void emitBarrier(mlir::Location loc);
+  void emitBarrier();
+  mlir::Value slotPointer(ir::SlotAttr slot, mlir::Value chunk,
+                          mlir::Value firstRow);
+  mlir::Value scalarValue(ir::ScalarAttr scalar, ir::RowRange range,
+                          mlir::Value firstRow, mlir::Value rows);
 
   mlir::Value constant(int64_t value);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value scaled(mlir::Value a, int64_t factor);
   mlir::Value offset(mlir::Value pointer, mlir::Value bytes);
-  mlir::Value loadArgument(mlir::Value args, int64_t field);
 
   mlir::ModuleOp module;
   mlir::OpBuilder builder;
@@ -50,10 +54,9 @@ private:
   mlir::Type i32, i64, pointer;
   std::map<std::string, mlir::LLVM::LLVMFuncOp> wrappers; // by kernel symbol
 
-  // Fields of the step's arguments, loaded once at its entry; `tokens` is the
-  // constant 1 in a decode step.
-  mlir::Value weights, cache, arena, scratch, counters, team, barrier, ids,
-      tokens, position, first, thread;
+  // The step's arguments, loaded once at its entry.
+  mlir::Value arenas[5]; // by ir::Arena
+  mlir::Value counters, team, barrier, tokens, position, first, thread;
 };
 
 } // namespace qwen

@@ -61,7 +61,8 @@ BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows)
           llvm::append_range(readers, reader->getUsers());
       }
       (isShared ? shared : own)
-          .push_back({value, bytesOf(value.getType()), time[&op], last});
+          .push_back(
+              {value, order[&op], bytesOf(value.getType()), time[&op], last});
     }
   }
   bytes[0] = pack(std::move(shared), ir::Arena::Arena);
@@ -82,9 +83,10 @@ int64_t BufferPlanner::bytesOf(mlir::Type type) const {
 }
 
 int64_t BufferPlanner::pack(std::vector<Buffer> buffers, ir::Arena arena) {
-  std::stable_sort(
-      buffers.begin(), buffers.end(),
-      [](const Buffer &a, const Buffer &b) { return a.bytes > b.bytes; });
+  std::sort(buffers.begin(), buffers.end(),
+            [](const Buffer &a, const Buffer &b) {
+              return a.bytes != b.bytes ? a.bytes > b.bytes : a.index < b.index;
+            });
   std::vector<std::pair<Buffer, int64_t>> placed; // by offset
   int64_t total = 0;
   for (const Buffer &buffer : buffers) {

@@ -46,6 +46,7 @@ public:
 private:
   struct Buffer {
     mlir::Value value;
+    int64_t index;           // order of definition, for equal sizes
     int64_t bytes, from, to; // live in [from, to], both included
   };
   int64_t bytesOf(mlir::Type type) const;

@@ -154,7 +154,10 @@ KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens) {
 }
 
 mlir::Value operandValue(mlir::Operation *op, llvm::StringRef operand) {
-  if (operand == "y" || operand == "cache")
+  bool isAppend = op->hasTrait<mlir::OpTrait::OneResult>() &&
+                  llvm::isa<ir::CacheType>(op->getResult(0).getType());
+  if (operand == "y" ||
+      (isAppend && (operand == "keys" || operand == "values")))
     return op->getResult(0);
   auto pick = [&](std::initializer_list<std::pair<const char *, mlir::Value>>
                       operands) {
@@ -171,7 +174,7 @@ mlir::Value operandValue(mlir::Operation *op, llvm::StringRef operand) {
         return pick({{"x", op.getX()}, {"w", op.getWeight()}});
       })
       .Case([&](ir::QuantizeOp op) {
-        return operand == "x" ? op.getX() : op.getY();
+        return operand == "x" ? mlir::Value(op.getX()) : mlir::Value(op.getY());
       })
       .Case([&](ir::LinearOp op) {
         return pick({{"act", op.getX()},
