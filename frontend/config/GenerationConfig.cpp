@@ -34,7 +34,7 @@ public:
     bool good = number && *number >= least && *number <= most;
     if (!good || (open && *number == least))
       diags.error(diag::GenerationRange, value->position(file), key,
-                  value->describe(), open ? "above" : "from", least, most);
+                  value->describe(), open ? "above" : "at least", least, most);
     else
       out = number;
   }

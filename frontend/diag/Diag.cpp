@@ -2,6 +2,7 @@
 #include "frontend/diag/Diag.h"
 
 #include <charconv>
+#include <cmath>
 #include <ostream>
 
 namespace qwen {
@@ -42,6 +43,9 @@ std::string Diagnostics::format(std::string_view value) {
 std::string Diagnostics::format(int64_t value) { return std::to_string(value); }
 
 std::string Diagnostics::format(double value) {
+  constexpr double kShownWhole = 1e15;
+  if (std::trunc(value) == value && std::abs(value) < kShownWhole)
+    return std::to_string(int64_t(value));
   char buffer[32];
   auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
   return std::string(buffer, result.ptr);
