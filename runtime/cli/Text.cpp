@@ -18,7 +18,8 @@ Result<Tokenizer> openTokenizer(const Weights &weights, const char *hint) {
   if (!tokenizer.ok())
     return tokenizer.status();
   if (!*tokenizer)
-    return Status::unsupported("this executable has no tokenizer%s", hint);
+    return Status::unsupported("no tokenizer in these weights%s", hint)
+        .at(weights.path());
   return std::move(**tokenizer);
 }
 
