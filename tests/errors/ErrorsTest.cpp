@@ -1,4 +1,5 @@
 // ninja test_errors && bin/test_errors --gtest_filter='*ConfigUnknownKey'
+#include "frontend/config/ReadBuild.h"
 #include "frontend/tokenizer/TokenizerImport.h"
 #include "frontend/weights/Dequantize.h"
 #include "frontend/weights/OpenModel.h"
@@ -71,6 +72,10 @@ protected:
   }
 
   void run(Diagnostics &diags) {
+    if (test.contains("build")) {
+      EXPECT_FALSE(readBuild((folder.path / test["build"]).string(), diags));
+      return;
+    }
     OpenModelOptions options;
     for (const Json &key : test.value("ignore_keys", Json::array()))
       options.ignoredKeys.push_back(key);
