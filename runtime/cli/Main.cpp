@@ -7,6 +7,7 @@
 #include "runtime/core/Cancellation.h"
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -62,6 +63,9 @@ int runProgram(int argc, char **argv) {
     return app.exit(error) == 0 ? 0 : 1;
   }
   installCancellation();
+  // A file larger than the system allows is an error of the write, not a
+  // signal.
+  signal(SIGXFSZ, SIG_IGN);
   Status status = chosen->run();
   if (!status.ok() && status.code() != Code::kCancelled)
     fprintf(stderr, "%s\n", status.line(program.c_str()).c_str());

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 
 namespace qwen {
 namespace {
@@ -113,6 +114,19 @@ TEST_F(Commands, AFullContextIsSaid) {
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), ' ') + 1,
             toy::kContext);
   EXPECT_EQ(outcome.err, "note: the context of 300 tokens is full\n");
+}
+
+TEST_F(Commands, AnInterruptKeepsWhatIsWritten) {
+  std::string slow = folder + "slow.weights";
+  toy::writeBytes(slow, toy::weightsFile(toy::tensorSection(5),
+                                         toy::tokenizerSection(),
+                                         toy::generationSection()));
+  Outcome outcome = runToy({"run", "abc", "--weights", slow}, "", "def");
+  EXPECT_EQ(outcome.exitCode, 130);
+  EXPECT_EQ(outcome.out.substr(0, 3), "def");
+  EXPECT_LT(outcome.out.size(), 100u);
+  EXPECT_EQ(outcome.out.back(), '\n');
+  EXPECT_EQ(outcome.err, "");
 }
 
 TEST_F(Commands, RunErrors) {
@@ -233,6 +247,21 @@ TEST_F(Commands, AFileThatCannotBeReplacedLeavesNoOther) {
               folder + "taken: error: cannot write the file: Is a directory");
   for (const auto &entry : fs::directory_iterator(folder))
     EXPECT_EQ(entry.path().string().find(".part-"), std::string::npos)
+        << entry.path();
+}
+
+TEST_F(Commands, LogitsThatDoNotFitTheDiskLeaveNothing) {
+  std::string out = folder + "out.npy";
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = {4096, before.rlim_max};
+  std::string ids = put("ids", "1 2 3 4 5 6 7 8 9");
+  setrlimit(RLIMIT_FSIZE, &small);
+  Outcome outcome = run({"logits", "--ids", ids, "-o", out});
+  setrlimit(RLIMIT_FSIZE, &before);
+  expectError(outcome, out + ": error: cannot write the file: File too large");
+  for (const auto &entry : fs::directory_iterator(folder))
+    EXPECT_EQ(entry.path().string().find(".npy"), std::string::npos)
         << entry.path();
 }
 

@@ -27,8 +27,8 @@ std::vector<float> expectedLogits(std::span<const int32_t> ids);
 constexpr int32_t kEndId = 256, kStartId = 257, kUnusedId = 258;
 constexpr int64_t kTokens = 259; // ids from here to V are padding rows
 
-/// The sections of the toy's weights file.
-std::vector<uint8_t> tensorSection();
+/// The sections of the toy's weights file. A step sleeps `stepMs` milliseconds.
+std::vector<uint8_t> tensorSection(float stepMs = 0);
 std::vector<uint8_t> tokenizerSection();
 std::string generationSection();
 

@@ -3,6 +3,7 @@
 #include "tests/unit/runtime/core/ToyModel.h"
 
 #include <atomic>
+#include <unistd.h>
 
 namespace qwen::toy {
 namespace {
@@ -41,7 +42,10 @@ void step(const qwen_step_args *args) {
   auto *logits = reinterpret_cast<float *>(args->arena + kLogitsOffset);
   auto *argmax = reinterpret_cast<int32_t *>(args->arena + kArgmaxOffset);
   auto *scratch = reinterpret_cast<float *>(args->scratch);
-  float scale = *reinterpret_cast<const float *>(args->weights);
+  const auto *weights = reinterpret_cast<const float *>(args->weights);
+  float scale = weights[0];
+  if (args->thread == 0 && weights[1] > 0)
+    usleep(static_cast<useconds_t>(weights[1] * 1000));
   for (int64_t t; (t = claim(args, 0)) < args->tokens;)
     cache[args->position + t] = args->ids[t];
   args->barrier(args->team, args->thread);

@@ -18,10 +18,11 @@ uint64_t append(std::vector<uint8_t> &bytes, const std::vector<T> &table) {
 
 } // namespace
 
-std::vector<uint8_t> tensorSection() {
+std::vector<uint8_t> tensorSection(float stepMs) {
   std::vector<uint8_t> bytes(64);
   float one = 1.0f;
   memcpy(bytes.data(), &one, sizeof(one));
+  memcpy(bytes.data() + sizeof(one), &stepMs, sizeof(stepMs));
   return bytes;
 }
 
