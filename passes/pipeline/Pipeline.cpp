@@ -1,0 +1,139 @@
+// Pipeline.cpp - the whole order on one screen.
+#include "passes/pipeline/Pipeline.h"
+
+#include "passes/pipeline/PassTrace.h"
+#include "passes/transforms/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace qwen {
+namespace {
+
+enum class Kind {
+  Optional, // what follows works without it
+  Required,
+  Checks // required, and refuses what a user asked for
+};
+
+struct Row {
+  Stop stop; // the stop that it leads to
+  Kind kind;
+  const char *name;
+  std::unique_ptr<mlir::Pass> (*make)(const PipelineOptions &options);
+};
+
+template <auto create>
+std::unique_ptr<mlir::Pass> plain(const PipelineOptions &) {
+  return create();
+}
+
+std::unique_ptr<mlir::Pass> selectFormats(const PipelineOptions &options) {
+  return createSelectFormats({options.format, options.activations});
+}
+
+std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
+  return createSelectKernels({options.target, options.schedule});
+}
+
+std::unique_ptr<mlir::Pass> planBuffers(const PipelineOptions &options) {
+  return createPlanBuffers({options.prefillChunk});
+}
+
+std::unique_ptr<mlir::Pass> removeUnused(const PipelineOptions &) {
+  return mlir::createCSEPass();
+}
+
+// clang-format off
+constexpr Row kRows[] = {
+    {Stop::Fused,     Kind::Optional, "fuse-rope",      plain<createFuseRope>},     // q, k, v: RoPE and appends are epilogues
+    {Stop::Fused,     Kind::Optional, "fuse-swiglu",    plain<createFuseSwiglu>},   // gate and up: one linear
+    {Stop::Fused,     Kind::Optional, "fuse-residual",  plain<createFuseResidual>}, // o and down: the sum is an epilogue
+    {Stop::Scheduled, Kind::Checks,   "select-formats", selectFormats},             // every weight type is concrete
+    {Stop::Scheduled, Kind::Required, "cse",            removeUnused},              // no op without a reader
+    {Stop::Scheduled, Kind::Required, "split-steps",    plain<createSplitSteps>},   // @decode and @prefill
+    {Stop::Scheduled, Kind::Checks,   "select-kernels", selectKernels},             // every compute op has a kernel
+    {Stop::Scheduled, Kind::Required, "partition",      plain<createPartition>},    // who does what; barriers
+    {Stop::Planned,   Kind::Required, "plan-weights",   plain<createPlanWeights>},  // offsets in the weights file
+    {Stop::Planned,   Kind::Required, "plan-buffers",   planBuffers},               // dispatches over memory
+};
+
+constexpr std::pair<const char *, Stop> kStops[] = {
+    {"spec", Stop::Spec},           {"graph", Stop::Graph},     {"fused", Stop::Fused},
+    {"scheduled", Stop::Scheduled}, {"planned", Stop::Planned}, {"llvm", Stop::Llvm},
+    {"obj", Stop::Object},          {"exe", Stop::Executable},
+};
+// clang-format on
+
+bool isDisabled(const PipelineOptions &options, llvm::StringRef name) {
+  return llvm::any_of(options.disabledPasses, [&](llvm::StringRef disabled) {
+    disabled.consume_front("qwen-");
+    return disabled == name;
+  });
+}
+
+} // namespace
+
+std::optional<Stop> parseStop(std::string_view text) {
+  for (auto [name, stop] : kStops)
+    if (text == name)
+      return stop;
+  return std::nullopt;
+}
+
+std::string stopNames() {
+  std::string names;
+  for (auto [name, stop] : kStops)
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+
+std::string PipelineOptions::str() const {
+  std::string text = "format=" + format + " activations=" + activations +
+                     " target=" + target + " schedule=" + schedule +
+                     " prefill-chunk=" + std::to_string(prefillChunk);
+  for (const std::string &pass : disabledPasses)
+    text += " disable-pass=" + pass;
+  return text;
+}
+
+std::optional<std::string> checkDisabledPasses(const PipelineOptions &options) {
+  for (const std::string &disabled : options.disabledPasses) {
+    PipelineOptions one;
+    one.disabledPasses = {disabled};
+    std::string names;
+    bool known = false;
+    for (const Row &row : kRows)
+      if (row.kind == Kind::Optional) {
+        known |= isDisabled(one, row.name);
+        names += (names.empty() ? "" : ", ") + std::string(row.name);
+      }
+    if (!known)
+      return "`" + disabled + "` is no pass that can be disabled; those are " +
+             names;
+  }
+  return std::nullopt;
+}
+
+PipelineResult runPipeline(mlir::ModuleOp module,
+                           const PipelineOptions &options, Timings &timings) {
+  PassTrace trace(options.dumpFolder, timings);
+  trace.dump("import", module);
+  for (const Row &row : kRows) {
+    if (row.stop > options.stop ||
+        (row.kind == Kind::Optional && isDisabled(options, row.name)))
+      continue;
+    mlir::PassManager manager(module.getContext());
+    manager.addPass(row.make(options));
+    bool failed = trace.timed(
+        row.name, [&] { return mlir::failed(manager.run(module)); });
+    if (failed)
+      return {row.kind == Kind::Checks ? PipelineStatus::UserError
+                                       : PipelineStatus::Broken,
+              row.name};
+    trace.dump(row.name, module);
+  }
+  return {};
+}
+
+} // namespace qwen

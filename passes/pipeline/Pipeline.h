@@ -1,0 +1,70 @@
+// Pipeline.h - the order of all passes, where it may stop, and what is printed
+// on the way.
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qwen {
+
+/// What `--emit` stops at; ARCHITECTURE.md says what holds from each one on.
+enum class Stop {
+  Spec,
+  Graph,
+  Fused,
+  Scheduled,
+  Planned,
+  Llvm,
+  Object,
+  Executable
+};
+
+/// The stop named `text` ("spec", "graph", ...).
+std::optional<Stop> parseStop(std::string_view text);
+/// "spec, graph, ...": for messages.
+std::string stopNames();
+
+/// Seconds spent in each stage of a compilation, in the order they ran.
+using Timings = std::vector<std::pair<std::string, double>>;
+
+struct PipelineOptions {
+  std::string format = "stored";
+  std::string activations = "q8g32";
+  std::string target; // empty: this machine's
+  std::string
+      schedule; // file whose points win over the built-in ones; may be empty
+  int64_t prefillChunk = 128;
+  std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"
+  std::string dumpFolder; // NN-pass.mlir after every pass; empty: none
+  Stop stop = Stop::Planned;
+
+  /// The options as text, for reproducers.
+  std::string str() const;
+};
+
+/// The first of `options.disabledPasses` that names no pass which may be left
+/// out, as a user-facing message.
+std::optional<std::string> checkDisabledPasses(const PipelineOptions &options);
+
+enum class PipelineStatus {
+  Ok,
+  UserError, // reported on the context's diagnostics
+  Broken     // a pass broke an invariant: a bug of the compiler
+};
+
+struct PipelineResult {
+  PipelineStatus status = PipelineStatus::Ok;
+  std::string failedPass; // "partition"
+};
+
+/// Runs the passes up to `options.stop` over `module`, which holds @step;
+/// verifies after every pass.
+PipelineResult runPipeline(mlir::ModuleOp module,
+                           const PipelineOptions &options, Timings &timings);
+
+} // namespace qwen
