@@ -199,12 +199,12 @@ private:
         std::cerr << "qwenc-kernel: error: " << symbol.str() << " (case " << group.shape->name << "): " << text << "\n";
       good = false;
     };
-    // References are computed once for each (first row, T) and shared by all instances.
+    // The reference is computed once, for all rows, and serves every T and every instance.
+    std::unique_ptr<Trial> judge;
     for (int64_t tokens : {rows, int64_t(1), int64_t(2), int64_t(5)})
       for (int64_t start : {int64_t(0), rows - tokens}) {
         if (start < 0 || tokens > rows || (start > 0 && tokens == rows))
           continue;
-        std::unique_ptr<Trial> judge;
         for (const KernelSymbol &symbol : group.symbols) {
           if (!library.find(symbol)) {
             good = false;
