@@ -14,7 +14,7 @@ public:
   Halide::Func acc;
 
   LinearCore(const BuildContext &context, const PlaneParams &weight, const Activations &x, const std::string &name)
-      : acc(name), context(context), dot(name + "_dot"), sum16(name + "_sum16"), decoded(name + "_decoded") {
+      : acc(name), context(context), dot(name + "_dot"), half(name + "_half"), ones(name + "_ones"), decoded(name + "_decoded") {
     const Format &format = context.format();
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
@@ -57,15 +57,19 @@ public:
       dot.update().reorder({products[0], lane, panel, token, products[1]}).atomic().vectorize(products[0])
           .vectorize(lane).unroll(panel).unroll(token).unroll(products[1]);
     }
-    if (sum16.defined())
-      sum16.compute_at(acc, inner.front()).store_in(MemoryType::Stack).unroll(token).update().atomic().vectorize(sums);
+    if (half.defined()) {
+      ones.compute_at(at).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane).unroll(element);
+      half.compute_at(acc, outer).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane).unroll(token);
+      half.update().reorder({products[0], lane, token, products[1]}).atomic().vectorize(products[0]).vectorize(lane)
+          .unroll(token).unroll(products[1]);
+    }
   }
 
 private:
   const BuildContext &context;
-  Halide::Func dot, sum16, decoded;
+  Halide::Func dot, half, ones, decoded;
   Halide::Var element{"element"};
-  Halide::RDom products, sums;
+  Halide::RDom products;
   Halide::RVar outer;
   std::vector<Halide::RVar> inner;
 
@@ -105,10 +109,15 @@ private:
     if (format.zeroPoint && parts == 1) {
       start = x.sum(block, token) * -format.zeroPoint;
     } else if (format.zeroPoint) {
-      sums = RDom(0, group, "sums");
-      sum16(g, token) = 0;
-      sum16(g, token) += cast<int32_t>(x.values(g * group + sums, token));
-      start = sum16(g, token) * -format.zeroPoint;
+      // Groups of 16: the sum of x over a block's first half is a dot with ones, the same in every lane; the second
+      // half's is the rest. The ones are a stage, since a constant would be simplified away and the dot with it.
+      Var block("block");
+      ones(element, lane) = cast<uint8_t>(1);
+      half(lane, token, block) = 0;
+      half(lane, token, block) += cast<int32_t>(ones(products.x, lane)) *
+                                  cast<int32_t>(x.values(block * 32 + products.y * 4 + products.x, token));
+      Expr first = half(lane, token, g / parts);
+      start = select(g % parts == 0, first, x.sum(g / parts, token) - first) * -format.zeroPoint;
     }
     dot(lane, panel, token, g) = start;
     dot(lane, panel, token, g) += cast<int32_t>(quant) * cast<int32_t>(value);
