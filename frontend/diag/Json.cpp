@@ -79,7 +79,7 @@ public:
   using pointer = const char *;
   using reference = const char &;
 
-  TrackedIterator(const char *at, Tracker *tracker)
+  TrackedIterator(std::string_view::const_iterator at, Tracker *tracker)
       : at(at), tracker(tracker) {}
   reference operator*() const { return *at; }
   TrackedIterator &operator++() {
@@ -95,7 +95,7 @@ public:
   bool operator!=(const TrackedIterator &other) const { return at != other.at; }
 
 private:
-  const char *at;
+  std::string_view::const_iterator at;
   Tracker *tracker;
 };
 
@@ -265,8 +265,8 @@ std::optional<JsonValue> parseJson(std::string_view text, std::string_view file,
                                    Diagnostics &diags, int64_t firstColumn) {
   Tracker tracker(firstColumn);
   TreeBuilder builder(text, file, tracker, diags);
-  TrackedIterator begin(text.data(), &tracker);
-  TrackedIterator end(text.data() + text.size(), &tracker);
+  TrackedIterator begin(text.begin(), &tracker);
+  TrackedIterator end(text.end(), &tracker);
   bool good = nlohmann::json::sax_parse(begin, end, &builder);
   if (!good)
     return std::nullopt;

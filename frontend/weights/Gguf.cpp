@@ -167,6 +167,7 @@ private:
     if constexpr (std::same_as<T, uint64_t>)
       if (value > uint64_t(INT64_MAX))
         return fail(diag::GgufIntegerRange, key, std::to_string(value));
+    // NOLINTNEXTLINE(bugprone-signed-char-misuse): int8_t is a number here
     out = int64_t(value);
     return true;
   }

@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const fs::path kErrors = fs::path(QWENC_SOURCE_DIR) / "tests" / "errors";
+constexpr const char *kErrors = QWENC_SOURCE_DIR "/tests/errors";
 
 std::string readFile(const fs::path &path) {
   std::ifstream in(path, std::ios::binary);
@@ -42,7 +42,7 @@ std::string replaceAll(std::string text, const std::string &from,
 class ErrorTest : public testing::TestWithParam<std::string> {
 protected:
   void SetUp() override {
-    source = kErrors / GetParam();
+    source = fs::path(kErrors) / GetParam();
     fs::copy(source, folder.path, fs::copy_options::recursive);
     if (fs::exists(source / "test.json"))
       test = Json::parse(readFile(source / "test.json"));
@@ -67,7 +67,8 @@ protected:
   }
 
   void resize(const std::string &name, const Json &bytes) {
-    std::ofstream(folder.path / name, std::ios::app);
+    std::ofstream made(folder.path / name, std::ios::app);
+    made.close();
     fs::resize_file(folder.path / name, bytes.get<uintmax_t>());
   }
 

@@ -60,8 +60,7 @@ constexpr Published kPublished[] = {
      1e6, 32.76},
 };
 
-const std::filesystem::path kFolder =
-    std::filesystem::path(QWENC_SOURCE_DIR) / "configs" / "models";
+constexpr const char *kFolder = QWENC_SOURCE_DIR "/configs/models/";
 
 class PublishedConfigTest : public testing::TestWithParam<Published> {};
 
@@ -69,7 +68,7 @@ TEST_P(PublishedConfigTest, readsIntoThePublishedNumbers) {
   const Published &expected = GetParam();
   std::ostringstream messages;
   Diagnostics diags(messages);
-  std::string path = (kFolder / expected.name / "config.json").string();
+  std::string path = std::string(kFolder) + expected.name + "/config.json";
   std::optional<ModelSpec> spec = readConfig(path, {}, diags);
   ASSERT_TRUE(spec) << messages.str();
   EXPECT_EQ(spec->architecture, expected.architecture);
