@@ -4,10 +4,22 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 #include <utility>
 
 namespace qwen {
+
+bool waitForInput(int fd) {
+  // An interrupt that arrives just before the wait does not end it, so the wait
+  // is short and repeated.
+  constexpr int kPollMs = 100;
+  pollfd wait = {fd, POLLIN, 0};
+  while (!cancellationRequested())
+    if (poll(&wait, 1, kPollMs) > 0)
+      return true;
+  return false;
+}
 
 Result<std::string> readFile(const std::string &path) {
   bool input = path == "-";
@@ -17,9 +29,9 @@ Result<std::string> readFile(const std::string &path) {
   std::string text;
   char buffer[1 << 16];
   int error = 0;
-  for (;;) {
+  while (waitForInput(fd)) {
     ssize_t got = read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR && !cancellationRequested())
+    if (got < 0 && errno == EINTR)
       continue;
     if (got < 0)
       error = errno;

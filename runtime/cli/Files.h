@@ -15,6 +15,10 @@ namespace qwen {
 /// The whole file; `-` is the standard input.
 Result<std::string> readFile(const std::string &path);
 
+/// Waits until `fd` has something to read, its end included; false if the user
+/// asked to stop.
+bool waitForInput(int fd);
+
 /// Writes all of `text` to the standard output at once, unbuffered.
 Status writeOutput(std::string_view text);
 

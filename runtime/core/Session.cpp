@@ -79,9 +79,9 @@ Status Session::check(std::span<const int32_t> ids, int64_t position) const {
   int64_t total = position + static_cast<int64_t>(ids.size());
   if (total > plan_.context) {
     if (position == 0)
-      return Status::invalid(
-          "the prompt has %lld tokens; the context holds %lld",
-          static_cast<ll>(total), static_cast<ll>(plan_.context));
+      return Status::invalid("%lld tokens do not fit the context of %lld",
+                             static_cast<ll>(total),
+                             static_cast<ll>(plan_.context));
     return Status::invalid(
         "%lld more tokens after %lld make %lld; the context holds %lld",
         static_cast<ll>(ids.size()), static_cast<ll>(position),

@@ -130,9 +130,8 @@ TEST_F(Commands, AnInterruptKeepsWhatIsWritten) {
 }
 
 TEST_F(Commands, RunErrors) {
-  expectError(
-      run({"run", std::string(301, 'a')}),
-      "qwen_toy_app: error: the prompt has 301 tokens; the context holds 300");
+  expectError(run({"run", std::string(301, 'a')}),
+              "qwen_toy_app: error: 301 tokens do not fit the context of 300");
   expectError(
       run({"run", ""}),
       "qwen_toy_app: error: the prompt is empty; at least one token is needed");
@@ -231,9 +230,8 @@ TEST_F(Commands, LogitsLeaveNothingHalfWritten) {
   for (int i = 0; i < 301; ++i)
     many += "1 ";
   std::string out = folder + "out.npy";
-  expectError(
-      run({"logits", "--ids", put("many", many), "-o", out}),
-      "qwen_toy_app: error: the prompt has 301 tokens; the context holds 300");
+  expectError(run({"logits", "--ids", put("many", many), "-o", out}),
+              "qwen_toy_app: error: 301 tokens do not fit the context of 300");
   for (const auto &entry : fs::directory_iterator(folder))
     EXPECT_EQ(entry.path().string().find(".npy"), std::string::npos)
         << entry.path();

@@ -105,7 +105,7 @@ TEST(Session, ReuseKeepsTheCommonPrefixButNeverTheLastToken) {
 TEST(Session, RefusesWhatDoesNotFitAndLeavesTheCacheAlone) {
   Opened opened(1, 0);
   EXPECT_EQ(opened.session->prefill(someIds(toy::kContext + 1)).text(),
-            "the prompt has 301 tokens; the context holds 300");
+            "301 tokens do not fit the context of 300");
   EXPECT_EQ(opened.session->prefill({}).text(),
             "the prompt is empty; at least one token is needed");
   EXPECT_EQ(opened.session->prefill(std::vector<int32_t>{1, 300}).text(),
