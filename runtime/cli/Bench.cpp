@@ -174,7 +174,7 @@ private:
       readSpeed_ = std::move(*created);
     }
     std::vector<double> prefills, decodes, roofs;
-    for (int64_t i = 0, count = repetitions_.value_or(3); i < count; ++i) {
+    for (int64_t i = 1, count = repetitions_.value_or(3); i <= count; ++i) {
       double prefill = 0, decode = 0;
       roofs.push_back(readSpeed_->measure(*model.team, kRoofSeconds));
       if (Status status = runOnce(model, row, prefill, decode); !status.ok())
@@ -186,7 +186,7 @@ private:
               "%lld threads, depth %lld, run %lld of %lld: prefill %.1f tok/s, "
               "decode %.1f tok/s, memory %.1f GB/s\n",
               static_cast<ll>(row.threads), static_cast<ll>(row.depth),
-              static_cast<ll>(i + 1), static_cast<ll>(count), prefill, decode,
+              static_cast<ll>(i), static_cast<ll>(count), prefill, decode,
               (roofs[roofs.size() - 2] + roofs.back()) / 2);
     }
     row.prefill = median(prefills);

@@ -38,11 +38,10 @@ int64_t milliCpus(int64_t quota, int64_t period) {
 }
 
 int64_t quotaOfV2(const std::string &folder) {
-  long long quota = 0, period = 0; // "max 100000" leaves both at 0
-  if (sscanf(readText(folder + "/cpu.max").c_str(), "%lld %lld", &quota,
-             &period) != 2)
-    return 0;
-  return milliCpus(quota, period);
+  std::string text = readText(folder + "/cpu.max");
+  char *rest = nullptr;
+  int64_t quota = strtoll(text.c_str(), &rest, 10); // 0 for "max"
+  return milliCpus(quota, strtoll(rest, nullptr, 10));
 }
 
 int64_t quotaOfV1(const std::string &folder) {

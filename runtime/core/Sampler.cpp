@@ -125,6 +125,7 @@ Sampler::distribution(const float *logits) {
   filter(logits);
   double sum = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   std::vector<std::pair<int32_t, double>> result;
+  result.reserve(candidates_.size());
   for (size_t i = 0; i < candidates_.size(); ++i)
     result.emplace_back(candidates_[i].id, weights_[i] / sum);
   return result;
