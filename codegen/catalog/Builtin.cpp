@@ -16,9 +16,11 @@ constexpr char kCatalogText[] = {
 const KernelCatalog &KernelCatalog::builtin() {
   static const KernelCatalog catalog = [] {
     std::string error;
-    std::optional<KernelCatalog> parsed = parse({kCatalogText, sizeof(kCatalogText)}, error);
+    std::optional<KernelCatalog> parsed =
+        parse({kCatalogText, sizeof(kCatalogText)}, error);
     if (!parsed) {
-      std::fprintf(stderr, "internal error: the catalog of this build: %s\n", error.c_str());
+      std::fprintf(stderr, "internal error: the catalog of this build: %s\n",
+                   error.c_str());
       std::exit(70);
     }
     return *parsed;

@@ -7,7 +7,8 @@ namespace qwen {
 namespace {
 
 constexpr int64_t kPanelRows = 16;
-/// A tile of more accumulators than the largest register file holds only spills, and takes minutes to compile.
+/// A tile of more accumulators than the largest register file holds only
+/// spills, and takes minutes to compile.
 constexpr int64_t kMostAccumulators = 32;
 
 template <typename Rows> auto *findByName(Rows &rows, std::string_view name) {
@@ -43,8 +44,9 @@ bool contains(const std::vector<std::string> &words, std::string_view word) {
 }
 
 /// The value of each option in declared order, empty for a flag that is absent.
-std::optional<std::vector<std::string>> matchOptions(const CatalogKernel &kernel,
-                                                     const std::vector<std::string> &options, std::string &error) {
+std::optional<std::vector<std::string>>
+matchOptions(const CatalogKernel &kernel,
+             const std::vector<std::string> &options, std::string &error) {
   std::vector<std::string> values;
   size_t at = 0;
   for (const CatalogOption &option : kernel.options) {
@@ -53,35 +55,43 @@ std::optional<std::vector<std::string>> matchOptions(const CatalogKernel &kernel
     } else if (option.flag) {
       values.emplace_back();
     } else {
-      error = "kernel `" + kernel.name + "` needs option `" + option.name + "`, one of " + joined(option.values) +
+      error = "kernel `" + kernel.name + "` needs option `" + option.name +
+              "`, one of " + joined(option.values) +
               (at < options.size() ? ", and got `" + options[at] + "`" : "");
       return std::nullopt;
     }
   }
   if (at < options.size()) {
-    error = "kernel `" + kernel.name + "` takes no option `" + options[at] + "` here";
+    error = "kernel `" + kernel.name + "` takes no option `" + options[at] +
+            "` here";
     return std::nullopt;
   }
   return values;
 }
 
-std::string optionValue(const CatalogKernel &kernel, const std::vector<std::string> &values, std::string_view name) {
+std::string optionValue(const CatalogKernel &kernel,
+                        const std::vector<std::string> &values,
+                        std::string_view name) {
   for (size_t i = 0; i < kernel.options.size(); ++i)
     if (kernel.options[i].name == name)
       return values[i];
   return "";
 }
 
-bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol) {
-  if (std::find(knob.values.begin(), knob.values.end(), value) == knob.values.end())
+bool isLegal(const CatalogKnob &knob, int64_t value,
+             const KernelSymbol &symbol) {
+  if (std::find(knob.values.begin(), knob.values.end(), value) ==
+      knob.values.end())
     return false;
   if (knob.onlyMany && symbol.dim("t") == 1 && value != 1)
     return false;
-  return knob.divides.empty() || symbol.dim(knob.divides) / knob.unit % value == 0;
+  return knob.divides.empty() ||
+         symbol.dim(knob.divides) / knob.unit % value == 0;
 }
 
 /// Largest legal value up to `wanted`, or the smallest legal one.
-int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted, const KernelSymbol &symbol) {
+int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
+                  const KernelSymbol &symbol) {
   int64_t best = -1;
   for (int64_t value : knob.values)
     if (isLegal(knob, value, symbol) && (best < 0 || value <= wanted))
@@ -90,7 +100,8 @@ int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted, const KernelSymbol &s
 }
 
 bool matches(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
-  if (entry.kernel != symbol.kernel || (!entry.target.empty() && entry.target != symbol.target))
+  if (entry.kernel != symbol.kernel ||
+      (!entry.target.empty() && entry.target != symbol.target))
     return false;
   for (const std::string &option : entry.options)
     if (!symbol.has(option))
@@ -114,19 +125,31 @@ int64_t CatalogFormat::bytes(int64_t rows, int64_t inner) const {
   return total;
 }
 
-bool CatalogFormat::takesStored(std::string_view type) const { return contains(storedTypes, type); }
-bool CatalogFormat::takesActivation(std::string_view activation) const { return contains(activations, activation); }
+bool CatalogFormat::takesStored(std::string_view type) const {
+  return contains(storedTypes, type);
+}
+bool CatalogFormat::takesActivation(std::string_view activation) const {
+  return contains(activations, activation);
+}
 
-const CatalogFormat *KernelCatalog::format(std::string_view name) const { return findByName(formats, name); }
-const CatalogKernel *KernelCatalog::kernel(std::string_view name) const { return findByName(kernels, name); }
-const CatalogTarget *KernelCatalog::target(std::string_view name) const { return findByName(targets, name); }
+const CatalogFormat *KernelCatalog::format(std::string_view name) const {
+  return findByName(formats, name);
+}
+const CatalogKernel *KernelCatalog::kernel(std::string_view name) const {
+  return findByName(kernels, name);
+}
+const CatalogTarget *KernelCatalog::target(std::string_view name) const {
+  return findByName(targets, name);
+}
 
-std::optional<std::vector<KernelArgument>> KernelCatalog::arguments(std::string_view kernelName,
-                                                                    const std::vector<std::string> &options,
-                                                                    std::string &error) const {
+std::optional<std::vector<KernelArgument>>
+KernelCatalog::arguments(std::string_view kernelName,
+                         const std::vector<std::string> &options,
+                         std::string &error) const {
   const CatalogKernel *kernel = this->kernel(kernelName);
   if (!kernel) {
-    error = "no kernel `" + std::string(kernelName) + "`; kernels: " + namesOf(kernels);
+    error = "no kernel `" + std::string(kernelName) +
+            "`; kernels: " + namesOf(kernels);
     return std::nullopt;
   }
   const auto values = matchOptions(*kernel, options, error);
@@ -143,21 +166,25 @@ std::optional<std::vector<KernelArgument>> KernelCatalog::arguments(std::string_
     if (operand.kind == "weight") {
       const std::vector<CatalogPlane> &planes = format(formatName)->planes;
       for (size_t i = 0; i < planes.size(); ++i)
-        list.push_back({operand.name + "." + planes[i].name, operand.name, operand.role, planes[i].element, int64_t(i)});
-    } else if (operand.kind == "quantized" || (operand.kind == "act" && quantised)) {
+        list.push_back({operand.name + "." + planes[i].name, operand.name,
+                        operand.role, planes[i].element, int64_t(i)});
+    } else if (operand.kind == "quantized" ||
+               (operand.kind == "act" && quantised)) {
       list.push_back({"xq", operand.name, operand.role, "i8", -1});
       list.push_back({"xs", operand.name, operand.role, "f32", -1});
       list.push_back({"xsum", operand.name, operand.role, "i32", -1});
     } else if (operand.kind == "act") {
       list.push_back({"x", operand.name, operand.role, "f32", -1});
     } else {
-      list.push_back({operand.name, operand.name, operand.role, operand.type == "kv" ? kv : operand.type, -1});
+      list.push_back({operand.name, operand.name, operand.role,
+                      operand.type == "kv" ? kv : operand.type, -1});
     }
   }
   return list;
 }
 
-std::optional<std::string> KernelCatalog::check(const KernelSymbol &symbol) const {
+std::optional<std::string>
+KernelCatalog::check(const KernelSymbol &symbol) const {
   const CatalogKernel *kernel = this->kernel(symbol.kernel);
   if (!kernel)
     return "no kernel `" + symbol.kernel + "`; kernels: " + namesOf(kernels);
@@ -172,59 +199,69 @@ std::optional<std::string> KernelCatalog::check(const KernelSymbol &symbol) cons
   for (const auto &[name, value] : symbol.dims)
     names.push_back(name);
   if (names != kernel->dims)
-    return "dims" + where + " are " + joined(kernel->dims) + ", and got " + joined(names);
+    return "dims" + where + " are " + joined(kernel->dims) + ", and got " +
+           joined(names);
   for (const auto &[name, value] : symbol.dims)
     if (name == "t" ? value != 0 && value != 1 : value < 1 || value > INT32_MAX)
       return "dim `" + name + "`" + where + " is " + std::to_string(value);
   for (const auto &[name, multiple] : kernel->multiples)
     if (symbol.dim(name) % multiple)
-      return "dim `" + name + "`" + where + " is " + std::to_string(symbol.dim(name)) + ", not a multiple of " +
+      return "dim `" + name + "`" + where + " is " +
+             std::to_string(symbol.dim(name)) + ", not a multiple of " +
              std::to_string(multiple);
-  if (const CatalogFormat *used = format(optionValue(*kernel, *values, "format"))) {
+  if (const CatalogFormat *used =
+          format(optionValue(*kernel, *values, "format"))) {
     if (symbol.dim("k") % used->innerMultiple)
-      return "dim `k`" + where + " is " + std::to_string(symbol.dim("k")) + "; format `" + used->name +
-             "` needs a multiple of " + std::to_string(used->innerMultiple);
+      return "dim `k`" + where + " is " + std::to_string(symbol.dim("k")) +
+             "; format `" + used->name + "` needs a multiple of " +
+             std::to_string(used->innerMultiple);
     const std::string activation = optionValue(*kernel, *values, "act");
     if (!activation.empty() && !used->takesActivation(activation))
-      return "format `" + used->name + "` takes activations " + joined(used->activations) + ", and got `" +
-             activation + "`";
+      return "format `" + used->name + "` takes activations " +
+             joined(used->activations) + ", and got `" + activation + "`";
   }
   if (symbol.dim("m") > 0 && symbol.dim("n") > 0) {
-    const int64_t rows = (symbol.dim("n") + kPanelRows - 1) / kPanelRows * kPanelRows;
+    const int64_t rows =
+        (symbol.dim("n") + kPanelRows - 1) / kPanelRows * kPanelRows;
     if (rows % symbol.dim("m"))
-      return "dim `m`" + where + " is " + std::to_string(symbol.dim("m")) + ", which does not divide " +
-             std::to_string(rows);
+      return "dim `m`" + where + " is " + std::to_string(symbol.dim("m")) +
+             ", which does not divide " + std::to_string(rows);
   }
-  if (symbol.dim("m") > 0 && symbol.dim("c") > 0 && symbol.dim("m") % symbol.dim("c"))
-    return "dim `m`" + where + " is " + std::to_string(symbol.dim("m")) + ", not a multiple of c " +
-           std::to_string(symbol.dim("c"));
+  if (symbol.dim("m") > 0 && symbol.dim("c") > 0 &&
+      symbol.dim("m") % symbol.dim("c"))
+    return "dim `m`" + where + " is " + std::to_string(symbol.dim("m")) +
+           ", not a multiple of c " + std::to_string(symbol.dim("c"));
   if (symbol.point.size() != kernel->knobs.size())
-    return "kernel `" + symbol.kernel + "` has " + std::to_string(kernel->knobs.size()) + " knobs, and got " +
+    return "kernel `" + symbol.kernel + "` has " +
+           std::to_string(kernel->knobs.size()) + " knobs, and got " +
            std::to_string(symbol.point.size());
   for (size_t i = 0; i < kernel->knobs.size(); ++i)
     if (!isLegal(kernel->knobs[i], symbol.point[i], symbol))
-      return "knob `" + kernel->knobs[i].name + "`" + where + " cannot be " + std::to_string(symbol.point[i]) +
+      return "knob `" + kernel->knobs[i].name + "`" + where + " cannot be " +
+             std::to_string(symbol.point[i]) +
              " here; values: " + joined(kernel->knobs[i].values);
   int64_t accumulators = 1;
   for (size_t i = 0; i < kernel->knobs.size(); ++i)
     if (kernel->knobs[i].registers)
       accumulators *= symbol.point[i];
   if (accumulators > kMostAccumulators)
-    return "the point" + where + " has " + std::to_string(accumulators) + " accumulators a tile; at most " +
-           std::to_string(kMostAccumulators);
+    return "the point" + where + " has " + std::to_string(accumulators) +
+           " accumulators a tile; at most " + std::to_string(kMostAccumulators);
   return std::nullopt;
 }
 
-std::optional<KernelSymbol> KernelCatalog::chooseSymbol(std::string_view kernelName,
-                                                        const std::vector<std::string> &options,
-                                                        const std::vector<std::pair<std::string, int64_t>> &dims,
-                                                        std::string_view targetName, const ScheduleFile *overrides,
-                                                        std::string &error) const {
-  KernelSymbol symbol{std::string(kernelName), options, dims, std::string(targetName), {}};
+std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
+    std::string_view kernelName, const std::vector<std::string> &options,
+    const std::vector<std::pair<std::string, int64_t>> &dims,
+    std::string_view targetName, const ScheduleFile *overrides,
+    std::string &error) const {
+  KernelSymbol symbol{
+      std::string(kernelName), options, dims, std::string(targetName), {}};
   const CatalogKernel *kernel = this->kernel(kernelName);
   const CatalogTarget *target = this->target(targetName);
   if (kernel && target) {
-    // Accumulators may take three quarters of the registers; operands need the rest.
+    // Accumulators may take three quarters of the registers; operands need the
+    // rest.
     const int64_t perValue = std::max<int64_t>(1, kPanelRows / target->lanes);
     const int64_t budget = target->registers * 3 / 4;
     int64_t used = perValue;
@@ -254,23 +291,29 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(std::string_view kernelN
 
 const CatalogTarget *KernelCatalog::host() const {
   for (const CatalogTarget &target : targets)
-    if (std::all_of(target.features.begin(), target.features.end(), cpuHasFeature))
+    if (std::all_of(target.features.begin(), target.features.end(),
+                    cpuHasFeature))
       return &target;
   return nullptr;
 }
 
-int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner, int64_t multiple, int64_t matrices) {
+int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
+                  int64_t multiple, int64_t matrices) {
   constexpr int64_t kWantedBytes = 64 << 10, kWantedChunks = 8;
-  const int64_t unit = multiple <= kPanelRows ? kPanelRows
-                       : multiple % kPanelRows == 0 ? multiple : multiple * kPanelRows;
-  const int64_t units = (rows + kPanelRows - 1) / kPanelRows * kPanelRows / unit;
-  const int64_t unitBytes = std::max<int64_t>(1, matrices * format.bytes(unit, inner));
+  const int64_t unit = multiple <= kPanelRows       ? kPanelRows
+                       : multiple % kPanelRows == 0 ? multiple
+                                                    : multiple * kPanelRows;
+  const int64_t units =
+      (rows + kPanelRows - 1) / kPanelRows * kPanelRows / unit;
+  const int64_t unitBytes =
+      std::max<int64_t>(1, matrices * format.bytes(unit, inner));
   int64_t best = 1;
   double bestDistance = 1e300;
   for (int64_t count = 1; count <= units; ++count) {
     if (units % count)
       continue;
-    // Distance from the wanted size as a ratio; too few chunks, or panels that no tile of two divides, count as worse.
+    // Distance from the wanted size as a ratio; too few chunks, or panels that
+    // no tile of two divides, count as worse.
     const double ratio = double(count * unitBytes) / double(kWantedBytes);
     double distance = ratio > 1 ? ratio : 1 / ratio;
     if (units / count < std::min(kWantedChunks, units))

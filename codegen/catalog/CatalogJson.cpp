@@ -8,24 +8,33 @@
 namespace qwen {
 
 // The structures and their JSON have the same field names.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes, element)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup, innerMultiple, storedTypes, activations)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
+                                   element)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
+                                   innerMultiple, storedTypes, activations)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when, role, type)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many, divides, unit, onlyMany, registers)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims, multiples, operands, knobs)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes, registers, l1Bytes, l2Bytes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
+                                   role, type)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many,
+                                   divides, unit, onlyMany, registers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims,
+                                   multiples, operands, knobs)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,
+                                   registers, l1Bytes, l2Bytes)
 
 namespace {
 
 using nlohmann::json;
 
 /// Reads one entry of "points"; returns what is wrong with it, or nothing.
-std::optional<std::string> readEntry(const json &object, const KernelCatalog &catalog, ScheduleFile::Entry &entry) {
+std::optional<std::string> readEntry(const json &object,
+                                     const KernelCatalog &catalog,
+                                     ScheduleFile::Entry &entry) {
   if (!object.is_object())
     return "is not an object";
   for (const auto &[key, value] : object.items())
-    if (key != "kernel" && key != "target" && key != "options" && key != "dims" && key != "point")
+    if (key != "kernel" && key != "target" && key != "options" &&
+        key != "dims" && key != "point")
       return "has the unknown key `" + key + "`";
   if (!object.contains("kernel") || !object["kernel"].is_string())
     return "needs `kernel`";
@@ -38,7 +47,8 @@ std::optional<std::string> readEntry(const json &object, const KernelCatalog &ca
     return "names the unknown kernel `" + entry.kernel + "`; kernels: " + names;
   }
   if (object.contains("target")) {
-    if (!object["target"].is_string() || !catalog.target(std::string(object["target"])))
+    if (!object["target"].is_string() ||
+        !catalog.target(std::string(object["target"])))
       return "names the unknown target " + object["target"].dump();
     entry.target = object["target"];
   }
@@ -46,12 +56,16 @@ std::optional<std::string> readEntry(const json &object, const KernelCatalog &ca
   if (!options.is_array())
     return "has `options` that are no list";
   for (const json &option : options) {
-    const bool known = option.is_string() &&
-                       std::any_of(kernel->options.begin(), kernel->options.end(), [&](const CatalogOption &row) {
-                         return std::count(row.values.begin(), row.values.end(), option.get<std::string>()) > 0;
-                       });
+    const bool known =
+        option.is_string() &&
+        std::any_of(kernel->options.begin(), kernel->options.end(),
+                    [&](const CatalogOption &row) {
+                      return std::count(row.values.begin(), row.values.end(),
+                                        option.get<std::string>()) > 0;
+                    });
     if (!known)
-      return "names the unknown option " + option.dump() + " of kernel `" + kernel->name + "`";
+      return "names the unknown option " + option.dump() + " of kernel `" +
+             kernel->name + "`";
     entry.options.push_back(option);
   }
   const json dims = object.value("dims", json::object());
@@ -59,7 +73,8 @@ std::optional<std::string> readEntry(const json &object, const KernelCatalog &ca
     return "has `dims` that are no object";
   for (const auto &[name, value] : dims.items()) {
     if (std::count(kernel->dims.begin(), kernel->dims.end(), name) == 0)
-      return "names the unknown dim `" + name + "` of kernel `" + kernel->name + "`";
+      return "names the unknown dim `" + name + "` of kernel `" + kernel->name +
+             "`";
     if (!value.is_number_integer())
       return "has dim `" + name + "` that is no integer";
     entry.dims.emplace_back(name, value);
@@ -67,22 +82,28 @@ std::optional<std::string> readEntry(const json &object, const KernelCatalog &ca
   if (!object.contains("point") || !object["point"].is_object())
     return "needs `point`, an object of knobs and values";
   for (const auto &[name, value] : object["point"].items()) {
-    const auto knob = std::find_if(kernel->knobs.begin(), kernel->knobs.end(),
-                                   [&, &name = name](const CatalogKnob &row) { return row.name == name; });
+    const auto knob = std::find_if(
+        kernel->knobs.begin(), kernel->knobs.end(),
+        [&, &name = name](const CatalogKnob &row) { return row.name == name; });
     if (knob == kernel->knobs.end())
-      return "names the unknown knob `" + name + "` of kernel `" + kernel->name + "`";
+      return "names the unknown knob `" + name + "` of kernel `" +
+             kernel->name + "`";
     if (!value.is_number_integer() ||
-        std::count(knob->values.begin(), knob->values.end(), value.get<int64_t>()) == 0)
-      return "sets knob `" + name + "` of kernel `" + kernel->name + "` to " + value.dump() + "; values: " +
-             json(knob->values).dump();
+        std::count(knob->values.begin(), knob->values.end(),
+                   value.get<int64_t>()) == 0)
+      return "sets knob `" + name + "` of kernel `" + kernel->name + "` to " +
+             value.dump() + "; values: " + json(knob->values).dump();
     entry.point.emplace_back(name, value);
   }
   return std::nullopt;
 }
 
-std::optional<ScheduleFile> readSchedules(const json &document, const KernelCatalog &catalog, std::string &error) {
+std::optional<ScheduleFile> readSchedules(const json &document,
+                                          const KernelCatalog &catalog,
+                                          std::string &error) {
   ScheduleFile file;
-  if (!document.is_object() || !document.contains("points") || !document["points"].is_array()) {
+  if (!document.is_object() || !document.contains("points") ||
+      !document["points"].is_array()) {
     error = "a schedule file is an object with the list `points`";
     return std::nullopt;
   }
@@ -93,7 +114,8 @@ std::optional<ScheduleFile> readSchedules(const json &document, const KernelCata
     }
   std::string target;
   if (document.contains("target")) {
-    if (!document["target"].is_string() || !catalog.target(std::string(document["target"]))) {
+    if (!document["target"].is_string() ||
+        !catalog.target(std::string(document["target"]))) {
       error = "unknown target " + document["target"].dump();
       return std::nullopt;
     }
@@ -102,7 +124,8 @@ std::optional<ScheduleFile> readSchedules(const json &document, const KernelCata
   for (size_t i = 0; i < document["points"].size(); ++i) {
     ScheduleFile::Entry entry;
     entry.target = target;
-    if (std::optional<std::string> problem = readEntry(document["points"][i], catalog, entry)) {
+    if (std::optional<std::string> problem =
+            readEntry(document["points"][i], catalog, entry)) {
       error = "points[" + std::to_string(i) + "] " + *problem;
       return std::nullopt;
     }
@@ -113,7 +136,8 @@ std::optional<ScheduleFile> readSchedules(const json &document, const KernelCata
 
 } // namespace
 
-std::optional<ScheduleFile> ScheduleFile::parse(std::string_view text, const KernelCatalog &catalog,
+std::optional<ScheduleFile> ScheduleFile::parse(std::string_view text,
+                                                const KernelCatalog &catalog,
                                                 std::string &error) {
   const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {
@@ -131,7 +155,9 @@ std::optional<ScheduleFile> ScheduleFile::parse(std::string_view text, const Ker
 std::string printCatalog(const KernelCatalog &catalog) {
   json points = json::array();
   for (const ScheduleFile::Entry &entry : catalog.schedules.entries) {
-    json row = {{"kernel", entry.kernel}, {"options", entry.options}, {"dims", json::object()},
+    json row = {{"kernel", entry.kernel},
+                {"options", entry.options},
+                {"dims", json::object()},
                 {"point", json::object()}};
     if (!entry.target.empty())
       row["target"] = entry.target;
@@ -141,12 +167,16 @@ std::string printCatalog(const KernelCatalog &catalog) {
       row["point"][name] = value;
     points.push_back(row);
   }
-  const json document = {{"version", catalog.version}, {"formats", catalog.formats}, {"kernels", catalog.kernels},
-                         {"targets", catalog.targets}, {"schedules", {{"points", points}}}};
+  const json document = {{"version", catalog.version},
+                         {"formats", catalog.formats},
+                         {"kernels", catalog.kernels},
+                         {"targets", catalog.targets},
+                         {"schedules", {{"points", points}}}};
   return document.dump(1);
 }
 
-std::optional<KernelCatalog> KernelCatalog::parse(std::string_view text, std::string &error) {
+std::optional<KernelCatalog> KernelCatalog::parse(std::string_view text,
+                                                  std::string &error) {
   const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {
     error = "not valid JSON";
@@ -158,7 +188,8 @@ std::optional<KernelCatalog> KernelCatalog::parse(std::string_view text, std::st
     document.at("formats").get_to(catalog.formats);
     document.at("kernels").get_to(catalog.kernels);
     document.at("targets").get_to(catalog.targets);
-    std::optional<ScheduleFile> schedules = readSchedules(document.at("schedules"), catalog, error);
+    std::optional<ScheduleFile> schedules =
+        readSchedules(document.at("schedules"), catalog, error);
     if (!schedules)
       return std::nullopt;
     catalog.schedules = *schedules;

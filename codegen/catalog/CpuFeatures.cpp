@@ -1,4 +1,5 @@
-// CpuFeatures.cpp - whether this CPU, with its operating system, has a feature named as in a target's list.
+// CpuFeatures.cpp - whether this CPU, with its operating system, has a feature
+// named as in a target's list.
 #include "codegen/catalog/Catalog.h"
 
 namespace qwen {
@@ -6,8 +7,8 @@ namespace qwen {
 bool cpuHasFeature(std::string_view feature) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-#define FEATURE(name)                                                                                                  \
-  if (feature == name)                                                                                                 \
+#define FEATURE(name)                                                          \
+  if (feature == name)                                                         \
     return __builtin_cpu_supports(name);
   FEATURE("sse4.1")
   FEATURE("avx")

@@ -1,4 +1,5 @@
-// Context.cpp - declares a kernel's arguments so that nothing but `host` is read of a buffer's descriptor.
+// Context.cpp - declares a kernel's arguments so that nothing but `host` is
+// read of a buffer's descriptor.
 #include "codegen/kernels/Kernel.h"
 
 #include <algorithm>
@@ -7,7 +8,8 @@ namespace qwen::codegen {
 
 using namespace Halide;
 
-BuildContext::BuildContext(const KernelSymbol &symbol, const Kernel &kernel, const CpuTarget &target)
+BuildContext::BuildContext(const KernelSymbol &symbol, const Kernel &kernel,
+                           const CpuTarget &target)
     : symbol(symbol), kernel(kernel), target(target) {
   for (const CatalogOption &option : kernel.interface.options)
     if (option.name == "format")
@@ -17,7 +19,8 @@ BuildContext::BuildContext(const KernelSymbol &symbol, const Kernel &kernel, con
 int BuildContext::dim(std::string_view letter) const {
   const int64_t value = symbol.dim(letter);
   if (value < 0 || value > INT32_MAX)
-    throw KernelError{"kernel `" + symbol.kernel + "` needs dim `" + std::string(letter) + "`"};
+    throw KernelError{"kernel `" + symbol.kernel + "` needs dim `" +
+                      std::string(letter) + "`"};
   return int(value);
 }
 
@@ -25,37 +28,49 @@ int BuildContext::knob(std::string_view name) const {
   for (size_t i = 0; i < kernel.interface.knobs.size(); ++i)
     if (kernel.interface.knobs[i].name == name)
       return int(symbol.point.at(i));
-  throw KernelError{"kernel `" + symbol.kernel + "` has no knob `" + std::string(name) + "`"};
+  throw KernelError{"kernel `" + symbol.kernel + "` has no knob `" +
+                    std::string(name) + "`"};
 }
 
-const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel, std::string_view name) {
+const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel,
+                            std::string_view name) {
   for (size_t i = 0; i < kernel.interface.options.size(); ++i)
     if (kernel.interface.options[i].name == name)
       return symbol.options.at(i);
-  throw KernelError{"kernel `" + symbol.kernel + "` has no option `" + std::string(name) + "`"};
+  throw KernelError{"kernel `" + symbol.kernel + "` has no option `" +
+                    std::string(name) + "`"};
 }
 
-Type BuildContext::cacheType() const { return Float(option("kv") == "f16" ? 16 : 32); }
+Type BuildContext::cacheType() const {
+  return Float(option("kv") == "f16" ? 16 : 32);
+}
 
-Expr BuildContext::tokens() const { return oneToken() ? Expr(1) : Expr(tokenParam); }
+Expr BuildContext::tokens() const {
+  return oneToken() ? Expr(1) : Expr(tokenParam);
+}
 
 Expr BuildContext::fma(Expr a, Expr b, Expr sum) const {
   if (!target.fma)
     return a * b + sum;
-  // LLVM's intrinsic by name: a vector of any width becomes one instruction a register.
-  return Internal::Call::make(Float(32), "llvm.fma.f32", {a, b, sum}, Internal::Call::PureExtern);
+  // LLVM's intrinsic by name: a vector of any width becomes one instruction a
+  // register.
+  return Internal::Call::make(Float(32), "llvm.fma.f32", {a, b, sum},
+                              Internal::Call::PureExtern);
 }
 
 ImageParam BuildContext::buffer(const std::string &name, Type type,
                                 const Extents &extentsAndStrides) {
   ImageParam param(type, int(extentsAndStrides.size()), name);
   for (size_t i = 0; i < extentsAndStrides.size(); ++i)
-    param.dim(int(i)).set_bounds(0, extentsAndStrides[i].first).set_stride(int(extentsAndStrides[i].second));
+    param.dim(int(i))
+        .set_bounds(0, extentsAndStrides[i].first)
+        .set_stride(int(extentsAndStrides[i].second));
   arguments.push_back(param);
   return param;
 }
 
-ImageParam BuildContext::rows(const std::string &name, int64_t width, Type type) {
+ImageParam BuildContext::rows(const std::string &name, int64_t width,
+                              Type type) {
   ImageParam param(type, 2, name);
   param.dim(0).set_bounds(0, int(rowStride(width))).set_stride(1);
   param.dim(1).set_bounds(0, tokens()).set_stride(int(rowStride(width)));
@@ -83,7 +98,8 @@ Activations BuildContext::activations(int64_t innerSize) {
   return {values, scale, sum, true};
 }
 
-PlaneParams BuildContext::weight(const std::string &name, int64_t innerSize, int64_t panels) {
+PlaneParams BuildContext::weight(const std::string &name, int64_t innerSize,
+                                 int64_t panels) {
   PlaneParams params = planeParams(format(), name, innerSize, panels);
   for (const ImageParam &param : params)
     arguments.push_back(param);
@@ -107,7 +123,9 @@ Param<float> BuildContext::scalarFloat(const std::string &name) {
 void BuildContext::output(Func func, const Extents &extentsAndStrides) {
   OutputImageParam buffer = func.output_buffer();
   for (size_t i = 0; i < extentsAndStrides.size(); ++i)
-    buffer.dim(int(i)).set_bounds(0, extentsAndStrides[i].first).set_stride(int(extentsAndStrides[i].second));
+    buffer.dim(int(i))
+        .set_bounds(0, extentsAndStrides[i].first)
+        .set_stride(int(extentsAndStrides[i].second));
   outputs.push_back(func);
 }
 
@@ -115,7 +133,8 @@ Module buildModule(const KernelSymbol &symbol) {
   const Kernel *kernel = findKernel(symbol.kernel);
   const CpuTarget *target = findTarget(symbol.target);
   if (!kernel || !target)
-    throw KernelError{"no kernel `" + symbol.kernel + "` for `" + symbol.target + "`"};
+    throw KernelError{"no kernel `" + symbol.kernel + "` for `" +
+                      symbol.target + "`"};
   const KernelCatalog catalog = makeCatalog();
   if (std::optional<std::string> problem = catalog.check(symbol))
     throw KernelError{*problem};
@@ -128,15 +147,18 @@ Module buildModule(const KernelSymbol &symbol) {
   for (const KernelArgument &argument : *declared)
     if (argument.role != "output")
       names.push_back(argument.name);
-  const bool equal = std::equal(names.begin(), names.end(), context.arguments.begin(), context.arguments.end(),
-                                [](std::string name, const Argument &argument) {
-                                  std::replace(name.begin(), name.end(), '.', '_');
-                                  return name == argument.name;
-                                });
+  const bool equal = std::equal(
+      names.begin(), names.end(), context.arguments.begin(),
+      context.arguments.end(), [](std::string name, const Argument &argument) {
+        std::replace(name.begin(), name.end(), '.', '_');
+        return name == argument.name;
+      });
   if (!equal)
-    throw KernelError{"kernel `" + symbol.kernel + "` builds other arguments than it declares"};
+    throw KernelError{"kernel `" + symbol.kernel +
+                      "` builds other arguments than it declares"};
   return Pipeline(context.outputs)
-      .compile_to_module(context.arguments, symbol.str(), target->halideTarget(), LinkageType::External);
+      .compile_to_module(context.arguments, symbol.str(),
+                         target->halideTarget(), LinkageType::External);
 }
 
 } // namespace qwen::codegen

@@ -1,7 +1,9 @@
-// Kernel.h - what a kernel file provides, and the context in which its pipeline is built.
+// Kernel.h - what a kernel file provides, and the context in which its pipeline
+// is built.
 //
-// Shapes    activations [T, X] with row stride ld(X) = roundUp(X, 16); a linear's values are (lane, panel, token)
-// Numerics  every float operation is strict; `fma` is the only fused one
+// Shapes    activations [T, X] with row stride ld(X) = roundUp(X, 16); a
+// linear's values are (lane, panel, token) Numerics  every float operation is
+// strict; `fma` is the only fused one
 #pragma once
 
 #include "Halide.h"
@@ -29,19 +31,22 @@ struct KernelError {
 struct Kernel;
 
 /// Value of an option that is no flag; flags come last in every kernel.
-const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel, std::string_view name);
+const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel,
+                            std::string_view name);
 
 /// Activations of a linear, one of the two forms.
 struct Activations {
-  Halide::ImageParam values; // f32 x, or i8 xq
+  Halide::ImageParam values;     // f32 x, or i8 xq
   Halide::ImageParam scale, sum; // q8g32 only: f32 and i32, [T, K/32]
   bool quantised;
 };
 
-/// Extent and stride (in elements) of each dimension of a buffer, innermost first.
+/// Extent and stride (in elements) of each dimension of a buffer, innermost
+/// first.
 using Extents = std::vector<std::pair<Halide::Expr, int64_t>>;
 
-/// Everything a kernel's `build` needs: the symbol's parts, the arguments it declares, in order, and outputs.
+/// Everything a kernel's `build` needs: the symbol's parts, the arguments it
+/// declares, in order, and outputs.
 class BuildContext {
 public:
   BuildContext(const KernelSymbol &symbol, const Kernel &kernel,
@@ -50,8 +55,11 @@ public:
   int dim(std::string_view letter) const;
   int knob(std::string_view name) const;
   bool has(std::string_view flag) const { return symbol.has(flag); }
-  /// Value of an option that is no flag: format and cache type may have one name, "f16".
-  const std::string &option(std::string_view name) const { return optionOf(symbol, kernel, name); }
+  /// Value of an option that is no flag: format and cache type may have one
+  /// name, "f16".
+  const std::string &option(std::string_view name) const {
+    return optionOf(symbol, kernel, name);
+  }
   bool oneToken() const { return dim("t") == 1; }
   const Format &format() const { return *weightFormat; }
   Halide::Type cacheType() const; // of the kv option
@@ -104,7 +112,8 @@ struct Kernel {
   /// Plain loops in f64 over decoded inputs: the judge of every point.
   void (*reference)(Trial &trial);
   std::vector<Case> cases;
-  /// Multiplications with a weight or cache element per call, for the bench; may be null.
+  /// Multiplications with a weight or cache element per call, for the bench;
+  /// may be null.
   int64_t (*products)(const Trial &trial) = nullptr;
 };
 
@@ -128,7 +137,8 @@ CatalogOperand operand(const char *name, const char *kind, const char *width,
 CatalogOperand scalar(const char *name, const char *type,
                       const char *when = "");
 CatalogOperand output(const char *name, const char *kind, const char *width);
-/// The knobs of every kernel with a linear core; a tile of panels divides dim / 16.
+/// The knobs of every kernel with a linear core; a tile of panels divides dim
+/// / 16.
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide);
 
 } // namespace qwen::codegen

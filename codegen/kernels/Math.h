@@ -1,6 +1,8 @@
-// Math.h - elementary functions and fixed-order reductions in f32, as Halide expressions.
+// Math.h - elementary functions and fixed-order reductions in f32, as Halide
+// expressions.
 //
-// Numerics  exp: under 1.5 ulp for x in [-87.33, 0], exactly 0 below; every step is an fma or an exact operation
+// Numerics  exp: under 1.5 ulp for x in [-87.33, 0], exactly 0 below; every
+// step is an fma or an exact operation
 #pragma once
 
 #include "codegen/kernels/Kernel.h"
@@ -13,7 +15,8 @@ inline Halide::Expr expNegative(const BuildContext &context, Halide::Expr x) {
   constexpr float kSmallest = -87.33654f; // below, 2^n leaves the normal range
   Expr clamped = max(x, kSmallest);
   Expr n = round(clamped * 1.44269504f);
-  // ln 2 in two parts: the first has 15 trailing zero bits, so n * high is exact.
+  // ln 2 in two parts: the first has 15 trailing zero bits, so n * high is
+  // exact.
   Expr r = context.fma(n, -0.693359375f, clamped);
   r = context.fma(n, 2.12194440e-4f, r);
   // Minimax coefficients of exp on [-ln2/2, ln2/2] (Cephes expf).
@@ -35,18 +38,22 @@ inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
 
 /// Combines 16 values by halves: i and i + 8, then i and i + 4, ...
 template <typename At, typename Combine>
-Halide::Expr tree(At at, Combine combine, int first = 0, int step = 1, int count = 16) {
+Halide::Expr tree(At at, Combine combine, int first = 0, int step = 1,
+                  int count = 16) {
   if (count == 1)
     return at(first);
-  // Leaves `first` and `first + 8` meet at the bottom, so the recursion takes even and odd indices apart first.
-  return combine(tree(at, combine, first, step * 2, count / 2), tree(at, combine, first + step, step * 2, count / 2));
+  // Leaves `first` and `first + 8` meet at the bottom, so the recursion takes
+  // even and odd indices apart first.
+  return combine(tree(at, combine, first, step * 2, count / 2),
+                 tree(at, combine, first + step, step * 2, count / 2));
 }
 
 template <typename At> Halide::Expr treeSum(At at) {
   return tree(at, [](Halide::Expr a, Halide::Expr b) { return a + b; });
 }
 template <typename At> Halide::Expr treeMax(At at) {
-  return tree(at, [](Halide::Expr a, Halide::Expr b) { return Halide::max(a, b); });
+  return tree(at,
+              [](Halide::Expr a, Halide::Expr b) { return Halide::max(a, b); });
 }
 
 } // namespace qwen::codegen

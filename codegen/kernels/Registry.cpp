@@ -1,4 +1,5 @@
-// Registry.cpp - the table of all kernels, one for each file of this folder that starts in lower case, and the catalog.
+// Registry.cpp - the table of all kernels, one for each file of this folder
+// that starts in lower case, and the catalog.
 #include "codegen/kernels/Kernel.h"
 
 namespace qwen::codegen {
@@ -40,12 +41,19 @@ std::string elementName(Halide::Type type) {
 KernelCatalog makeCatalog() {
   KernelCatalog catalog;
   for (const Format &format : formats()) {
-    CatalogFormat row{.name = format.name, .planes = {}, .scaleGroup = format.scaleGroup,
-                      .innerMultiple = format.innerMultiple, .storedTypes = {}, .activations = {}};
+    CatalogFormat row{.name = format.name,
+                      .planes = {},
+                      .scaleGroup = format.scaleGroup,
+                      .innerMultiple = format.innerMultiple,
+                      .storedTypes = {},
+                      .activations = {}};
     for (const Plane &plane : format.planes)
-      row.planes.push_back({plane.name, plane.group, plane.blockBytes, elementName(plane.element)});
-    row.storedTypes.assign(format.storedTypes.begin(), format.storedTypes.end());
-    row.activations.assign(format.activations.begin(), format.activations.end());
+      row.planes.push_back({plane.name, plane.group, plane.blockBytes,
+                            elementName(plane.element)});
+    row.storedTypes.assign(format.storedTypes.begin(),
+                           format.storedTypes.end());
+    row.activations.assign(format.activations.begin(),
+                           format.activations.end());
     catalog.formats.push_back(row);
   }
   for (const Kernel &kernel : kernels())
@@ -65,12 +73,14 @@ CatalogOption actOption() { return {"act", {"f32", "q8g32"}, false}; }
 CatalogOption kvOption() { return {"kv", {"f32", "f16"}, false}; }
 CatalogOption flagOption(const char *name) { return {name, {name}, true}; }
 
-CatalogOperand operand(const char *name, const char *kind, const char *width, const char *when) {
+CatalogOperand operand(const char *name, const char *kind, const char *width,
+                       const char *when) {
   const std::string_view text = kind;
-  const char *type = text == "act" || text == "quantized" || text == "weight" ? ""
-                     : text == "ids"                                          ? "i32"
-                     : text == "keys" || text == "values"                     ? "kv"
-                                                                              : "f32";
+  const char *type = text == "act" || text == "quantized" || text == "weight"
+                         ? ""
+                     : text == "ids"                      ? "i32"
+                     : text == "keys" || text == "values" ? "kv"
+                                                          : "f32";
   return {name, kind, width, when, "input", type};
 }
 CatalogOperand scalar(const char *name, const char *type, const char *when) {

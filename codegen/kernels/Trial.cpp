@@ -1,4 +1,5 @@
-// Trial.cpp - random arguments, the call, and the comparison with the reference.
+// Trial.cpp - random arguments, the call, and the comparison with the
+// reference.
 #include "codegen/kernels/Trial.h"
 #include "codegen/formats/Blocks.h"
 #include "codegen/kernels/HeadLinear.h"
@@ -22,9 +23,12 @@ uint64_t mix(uint64_t x) {
 struct Random {
   uint64_t key;
   uint64_t bits(int64_t row, int64_t column) const {
-    return mix(mix(key + uint64_t(row) * 0x9e3779b97f4a7c15ull) + uint64_t(column) * 0xd1b54a32d192ed03ull);
+    return mix(mix(key + uint64_t(row) * 0x9e3779b97f4a7c15ull) +
+               uint64_t(column) * 0xd1b54a32d192ed03ull);
   }
-  double uniform(int64_t row, int64_t column) const { return double(bits(row, column) >> 11) * 0x1p-53; }
+  double uniform(int64_t row, int64_t column) const {
+    return double(bits(row, column) >> 11) * 0x1p-53;
+  }
   /// About normal: the sum of four uniform numbers, scaled to variance 1.
   double normal(int64_t row, int64_t column) const {
     double sum = 0;
@@ -35,11 +39,15 @@ struct Random {
 };
 
 int64_t elementBytes(const std::string &type) {
-  return type == "f32" || type == "i32" ? 4 : type == "f16" || type == "u16" ? 2 : 1;
+  return type == "f32" || type == "i32"   ? 4
+         : type == "f16" || type == "u16" ? 2
+                                          : 1;
 }
 
 /// A plane of bf16 is declared as u16.
-uint16_t f32ToBf16(float value) { return uint16_t(std::bit_cast<uint32_t>(value) >> 16); }
+uint16_t f32ToBf16(float value) {
+  return uint16_t(std::bit_cast<uint32_t>(value) >> 16);
+}
 
 void storeAs(const std::string &type, uint8_t *bytes, double value) {
   if (type == "f32")
@@ -94,13 +102,17 @@ void Trial::allocate(Buffer &buffer, int64_t bytes) {
   buffer.size = bytes;
   buffer.storage.assign(size_t(bytes + kGuardBytes + 64) / 8 + 1, ~uint64_t(0));
   const uintptr_t start = reinterpret_cast<uintptr_t>(buffer.storage.data());
-  buffer.bytes = reinterpret_cast<uint8_t *>(uintptr_t(roundUp(int64_t(start), 64)));
+  buffer.bytes =
+      reinterpret_cast<uint8_t *>(uintptr_t(roundUp(int64_t(start), 64)));
 }
 
-Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position, uint64_t seed)
-    : symbol(symbol), kernel(*findKernel(symbol.kernel)), tokenCount(tokens), firstPosition(position) {
+Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
+             uint64_t seed)
+    : symbol(symbol), kernel(*findKernel(symbol.kernel)), tokenCount(tokens),
+      firstPosition(position) {
   std::string error;
-  const auto list = makeCatalog().arguments(symbol.kernel, symbol.options, error);
+  const auto list =
+      makeCatalog().arguments(symbol.kernel, symbol.options, error);
   if (!list)
     throw KernelError{error};
   argumentList = *list;
@@ -118,9 +130,12 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position, uint6
     const CatalogOperand &operand = operandOf(argument);
     const int64_t element = elementBytes(argument.type);
     if (argument.plane >= 0) {
-      allocate(buffer, planeBytes(format->planes[size_t(argument.plane)], width(operand), dim("k")));
+      allocate(buffer, planeBytes(format->planes[size_t(argument.plane)],
+                                  width(operand), dim("k")));
     } else if (operand.kind == "keys" || operand.kind == "values") {
-      const int64_t heads = dim("g") > 0 ? dim("g") : dim("m") > 0 ? dim("m") / dim("c") : 1;
+      const int64_t heads = dim("g") > 0   ? dim("g")
+                            : dim("m") > 0 ? dim("m") / dim("c")
+                                           : 1;
       allocate(buffer, heads * dim("c") * dim("s") * element);
     } else if (operand.kind == "ids") {
       allocate(buffer, roundUp((tokens + kSpareRows) * element, 64));
@@ -134,7 +149,8 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position, uint6
     if (argument.role == "input")
       fill(buffer, mix(seed + std::hash<std::string>{}(argument.name)));
     else
-      buffer.before.assign(buffer.bytes, buffer.bytes + buffer.size + kGuardBytes);
+      buffer.before.assign(buffer.bytes,
+                           buffer.bytes + buffer.size + kGuardBytes);
   }
 }
 
@@ -143,7 +159,9 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   const CatalogOperand &operand = operandOf(buffer.argument);
   const std::string &type = buffer.argument.type;
   const int64_t element = elementBytes(type);
-  const auto store = [&](int64_t index, double value) { storeAs(type, buffer.bytes + index * element, value); };
+  const auto store = [&](int64_t index, double value) {
+    storeAs(type, buffer.bytes + index * element, value);
+  };
 
   if (buffer.argument.plane >= 0) {
     // Any bits are quants; scales are small and of both signs.
@@ -152,14 +170,17 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
       if (type == "u8" || type == "i8")
         buffer.bytes[i] = uint8_t(random.bits(0, i));
       else
-        store(i, quantised ? (0.004 + 0.01 * random.uniform(0, i)) * (random.bits(1, i) & 1 ? 1 : -1)
+        store(i, quantised ? (0.004 + 0.01 * random.uniform(0, i)) *
+                                 (random.bits(1, i) & 1 ? 1 : -1)
                            : random.normal(0, i) * 0.05);
     return;
   }
   if (operand.kind == "keys" || operand.kind == "values") {
     for (int64_t s = 0; s < firstPosition + tokenCount; ++s)
       for (int64_t c = 0; c < dim("c"); ++c)
-        store(operand.kind == "keys" ? (s / 64 * dim("c") + c) * 64 + s % 64 : s * dim("c") + c, random.normal(s, c));
+        store(operand.kind == "keys" ? (s / 64 * dim("c") + c) * 64 + s % 64
+                                     : s * dim("c") + c,
+              random.normal(s, c));
     return;
   }
   if (operand.kind == "ids") {
@@ -175,9 +196,15 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   const int64_t width = this->width(operand);
   for (int64_t t = 0; t < tokenCount; ++t) {
     const int64_t row = firstPosition + t, start = t * buffer.stride;
-    for (int64_t i = 0; i < (buffer.argument.name == "xs" || buffer.argument.name == "xsum" ? width / 32 : width); ++i) {
+    for (int64_t i = 0;
+         i < (buffer.argument.name == "xs" || buffer.argument.name == "xsum"
+                  ? width / 32
+                  : width);
+         ++i) {
       if (operand.kind == "rope") {
-        const double angle = double(row) * std::pow(10000.0, -2.0 * double(i % (width / 2)) / double(width));
+        const double angle =
+            double(row) *
+            std::pow(10000.0, -2.0 * double(i % (width / 2)) / double(width));
         store(start + i, i < width / 2 ? std::cos(angle) : std::sin(angle));
       } else if (buffer.argument.name == "xq") {
         store(start + i, double(int64_t(random.bits(row, i) % 255) - 127));
@@ -198,7 +225,8 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
 }
 
 double Trial::load(const Buffer &buffer, int64_t index) const {
-  return loadAs(buffer.argument.type, buffer.bytes + index * elementBytes(buffer.argument.type));
+  return loadAs(buffer.argument.type,
+                buffer.bytes + index * elementBytes(buffer.argument.type));
 }
 
 double Trial::in(std::string_view name, int64_t row, int64_t column) const {
@@ -209,9 +237,12 @@ double Trial::in(std::string_view name, int64_t row, int64_t column) const {
 double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
   std::vector<const uint8_t *> planes;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
-    if (buffer && buffer->argument.plane >= 0 && buffer->argument.operand == name) {
+    if (buffer && buffer->argument.plane >= 0 &&
+        buffer->argument.operand == name) {
       const Plane &plane = format->planes[size_t(buffer->argument.plane)];
-      planes.push_back(buffer->bytes + n / kPanelRows * (dim("k") / plane.group) * plane.blockBytes);
+      planes.push_back(buffer->bytes + n / kPanelRows *
+                                           (dim("k") / plane.group) *
+                                           plane.blockBytes);
     }
   return format->value(planes.data(), dim("k"), n % kPanelRows, k);
 }
@@ -236,7 +267,8 @@ Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
   }
   for (int64_t group = 0; group < dim("k") / format->scaleGroup; ++group) {
     double part = 0, quants = 0;
-    for (int64_t k = group * format->scaleGroup; k < (group + 1) * format->scaleGroup; ++k) {
+    for (int64_t k = group * format->scaleGroup;
+         k < (group + 1) * format->scaleGroup; ++k) {
       part += in("xq", t, k) * weight(name, n, k);
       quants += in("xq", t, k);
     }
@@ -251,31 +283,44 @@ Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
 }
 
 double Trial::key(int64_t position, int64_t c) const {
-  return load(find("keys"), (position / 64 * dim("c") + c) * 64 + position % 64);
+  return load(find("keys"),
+              (position / 64 * dim("c") + c) * 64 + position % 64);
 }
-double Trial::value(int64_t position, int64_t c) const { return load(find("values"), position * dim("c") + c); }
+double Trial::value(int64_t position, int64_t c) const {
+  return load(find("values"), position * dim("c") + c);
+}
 
-void Trial::out(std::string_view name, int64_t row, int64_t column, double value, double bound) {
+void Trial::out(std::string_view name, int64_t row, int64_t column,
+                double value, double bound) {
   const Buffer &buffer = find(name);
-  expected[std::string(name)].push_back({row * buffer.stride + column, buffer.stride ? row : column, value, bound});
+  expected[std::string(name)].push_back({row * buffer.stride + column,
+                                         buffer.stride ? row : column, value,
+                                         bound});
 }
 
 namespace {
 /// What the rounding to the cache's type adds: half an ulp of f16.
 double withCacheRounding(const Trial &trial, double value, double bound) {
-  return optionOf(trial.symbol, trial.kernel, "kv") == "f16" ? bound + std::fabs(value) * 0x1p-11 + 0x1p-25 : bound;
+  return optionOf(trial.symbol, trial.kernel, "kv") == "f16"
+             ? bound + std::fabs(value) * 0x1p-11 + 0x1p-25
+             : bound;
 }
 } // namespace
 
-void Trial::cacheKey(int64_t head, int64_t t, int64_t c, double value, double bound) {
+void Trial::cacheKey(int64_t head, int64_t t, int64_t c, double value,
+                     double bound) {
   const int64_t position = firstPosition + t;
-  expected["keys"].push_back({((head * (dim("s") / 64) + position / 64) * dim("c") + c) * 64 + position % 64, t, value,
-                              withCacheRounding(*this, value, bound)});
+  expected["keys"].push_back(
+      {((head * (dim("s") / 64) + position / 64) * dim("c") + c) * 64 +
+           position % 64,
+       t, value, withCacheRounding(*this, value, bound)});
 }
 
-void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value, double bound) {
-  expected["values"].push_back({(head * dim("s") + firstPosition + t) * dim("c") + c, t, value,
-                                withCacheRounding(*this, value, bound)});
+void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value,
+                       double bound) {
+  expected["values"].push_back(
+      {(head * dim("s") + firstPosition + t) * dim("c") + c, t, value,
+       withCacheRounding(*this, value, bound)});
 }
 
 std::vector<uint8_t *> Trial::hosts() const {
@@ -293,8 +338,9 @@ std::vector<int64_t> Trial::planeSizes() const {
 }
 
 void Trial::call(void *function, const std::vector<uint8_t *> &hosts) const {
-  // The C ABI of x86-64 passes integers and pointers in one sequence and floats in another, and a callee ignores
-  // arguments that it does not take: one signature calls every kernel with up to 24 integers and one float.
+  // The C ABI of x86-64 passes integers and pointers in one sequence and floats
+  // in another, and a callee ignores arguments that it does not take: one
+  // signature calls every kernel with up to 24 integers and one float.
   std::vector<halide_buffer_t> descriptors(argumentList.size());
   intptr_t a[24] = {};
   float scalarFloat = epsilon();
@@ -309,7 +355,8 @@ void Trial::call(void *function, const std::vector<uint8_t *> &hosts) const {
       }
       continue;
     }
-    std::memset(static_cast<void *>(&descriptors[i]), 0xA5, sizeof(halide_buffer_t));
+    std::memset(static_cast<void *>(&descriptors[i]), 0xA5,
+                sizeof(halide_buffer_t));
     descriptors[i].host = hosts[i];
     a[i] = reinterpret_cast<intptr_t>(&descriptors[i]);
   }
@@ -318,16 +365,19 @@ void Trial::call(void *function, const std::vector<uint8_t *> &hosts) const {
     if (!(argumentList[i].role == "scalar" && argumentList[i].type == "f32"))
       a[integers++] = a[i];
   using P = intptr_t;
-  using Function = int (*)(P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, float);
-  reinterpret_cast<Function>(function)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12],
-                                       a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21], a[22], a[23],
-                                       scalarFloat);
+  using Function = int (*)(P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
+                           P, P, P, P, P, P, float);
+  reinterpret_cast<Function>(function)(
+      a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
+      a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21],
+      a[22], a[23], scalarFloat);
 }
 
 void Trial::adoptReference(const Trial &other) {
   const int64_t skipped = firstPosition - other.firstPosition;
   for (const auto &[name, rows] : other.expected) {
-    const bool cache = name == "keys" || name == "values"; // indexed by position, not by row
+    const bool cache =
+        name == "keys" || name == "values"; // indexed by position, not by row
     const int64_t stride = cache ? 0 : std::max<int64_t>(1, find(name).stride);
     for (Expected row : rows) {
       row.row -= skipped;
@@ -355,18 +405,24 @@ Trial::Verdict Trial::judge() const {
     if (rows != expected.end())
       for (const Expected &row : rows->second) {
         named[size_t(row.index)] = 1;
-        const double got = load(*buffer, row.index), error = std::fabs(got - row.value);
+        const double got = load(*buffer, row.index),
+                     error = std::fabs(got - row.value);
         if (!(error <= row.bound))
-          fail(name + "[" + std::to_string(row.index) + "] is " + std::to_string(got) + ", expected " +
-               std::to_string(row.value) + ", error " + std::to_string(error) + ", bound " + std::to_string(row.bound));
+          fail(name + "[" + std::to_string(row.index) + "] is " +
+               std::to_string(got) + ", expected " + std::to_string(row.value) +
+               ", error " + std::to_string(error) + ", bound " +
+               std::to_string(row.bound));
         if (row.bound > 0)
           verdict.worst = std::max(verdict.worst, error / row.bound);
       }
     const bool cache = name == "keys" || name == "values";
     for (int64_t i = 0; cache && i < buffer->size / element; ++i)
-      if (!named[size_t(i)] && std::memcmp(buffer->bytes + i * element, &buffer->before[size_t(i * element)], size_t(element)))
+      if (!named[size_t(i)] &&
+          std::memcmp(buffer->bytes + i * element,
+                      &buffer->before[size_t(i * element)], size_t(element)))
         fail(name + "[" + std::to_string(i) + "] was written");
-    if (std::memcmp(buffer->bytes + buffer->size, &buffer->before[size_t(buffer->size)], kGuardBytes))
+    if (std::memcmp(buffer->bytes + buffer->size,
+                    &buffer->before[size_t(buffer->size)], kGuardBytes))
       fail("bytes after `" + name + "` were written");
   }
   return verdict;
@@ -379,7 +435,8 @@ void Trial::damageReference() {
       if (!largest || std::fabs(row.value) > std::fabs(largest->value))
         largest = &row;
   if (largest)
-    largest->value += std::max({64 * largest->bound, 1e-5 * std::fabs(largest->value), 1e-30});
+    largest->value += std::max(
+        {64 * largest->bound, 1e-5 * std::fabs(largest->value), 1e-30});
 }
 
 std::vector<uint8_t> Trial::outputRow(int64_t t) const {
@@ -389,7 +446,8 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
     const int64_t element = elementBytes(buffer.argument.type);
     for (const Expected &row : rows)
       if (row.row == t)
-        bytes.insert(bytes.end(), buffer.bytes + row.index * element, buffer.bytes + (row.index + 1) * element);
+        bytes.insert(bytes.end(), buffer.bytes + row.index * element,
+                     buffer.bytes + (row.index + 1) * element);
   }
   return bytes;
 }
@@ -397,12 +455,15 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
 int64_t Trial::inputBytes() const {
   int64_t total = 0;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
-    if (buffer && (buffer->argument.plane >= 0 || buffer->argument.name == "keys" || buffer->argument.name == "values"))
+    if (buffer &&
+        (buffer->argument.plane >= 0 || buffer->argument.name == "keys" ||
+         buffer->argument.name == "values"))
       total += buffer->size;
   return total;
 }
 
-HeadValue headReference(const Trial &trial, int64_t t, int64_t head, int64_t c) {
+HeadValue headReference(const Trial &trial, int64_t t, int64_t head,
+                        int64_t c) {
   const int64_t width = trial.dim("c"), half = width / 2;
   const auto finished = [&](int64_t column) {
     Sum sum = trial.product("W", t, head * width + column);
@@ -419,15 +480,18 @@ HeadValue headReference(const Trial &trial, int64_t t, int64_t head, int64_t c) 
       squares += sum.value * sum.value;
       error += sum.bound() * sum.bound();
     }
-    const double inverse = 1 / std::sqrt(squares / double(width) + trial.epsilon());
+    const double inverse =
+        1 / std::sqrt(squares / double(width) + trial.epsilon());
     ownScale = inverse * trial.in("w", 0, c);
     otherScale = inverse * trial.in("w", 0, c < half ? c + half : c - half);
     relative = std::sqrt(error / squares) + 4 * kEpsilon;
   }
   const double cosine = trial.in("rope", t, c % half) * ownScale;
-  const double sine = trial.in("rope", t, half + c % half) * (c < half ? -otherScale : otherScale);
+  const double sine = trial.in("rope", t, half + c % half) *
+                      (c < half ? -otherScale : otherScale);
   const double a = own.value * cosine, b = other.value * sine;
-  return {a + b, own.bound() * std::fabs(cosine) + other.bound() * std::fabs(sine) +
+  return {a + b, own.bound() * std::fabs(cosine) +
+                     other.bound() * std::fabs(sine) +
                      (relative + kEpsilon) * (std::fabs(a) + std::fabs(b))};
 }
 

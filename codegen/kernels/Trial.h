@@ -1,6 +1,8 @@
-// Trial.h - one call of a kernel on random data: its arguments in memory, and what they must become by the reference.
+// Trial.h - one call of a kernel on random data: its arguments in memory, and
+// what they must become by the reference.
 //
-// Everything that a kernel may not depend on (padding columns, spare rows, cache positions of the future) is NaN.
+// Everything that a kernel may not depend on (padding columns, spare rows,
+// cache positions of the future) is NaN.
 #pragma once
 
 #include "codegen/kernels/Kernel.h"
@@ -14,8 +16,10 @@ namespace qwen::codegen {
 
 inline constexpr double kEpsilon = 0x1p-23; // of f32
 
-/// A sum of products in f64 and how far f32 arithmetic may stray: each of n terms of a random-signed sum adds a rounding
-/// error of about half an ulp of the partial sum, so |error| <= kMargin ε √n ‖terms‖ with kMargin for the worst of many.
+/// A sum of products in f64 and how far f32 arithmetic may stray: each of n
+/// terms of a random-signed sum adds a rounding error of about half an ulp of
+/// the partial sum, so |error| <= kMargin ε √n ‖terms‖ with kMargin for the
+/// worst of many.
 struct Sum {
   double value = 0, squares = 0;
   int64_t terms = 0;
@@ -26,14 +30,18 @@ struct Sum {
   }
   static constexpr double kMargin = 2.0;
   double bound() const {
-    return kMargin * kEpsilon * (std::sqrt(double(terms) * squares) + std::fabs(value)) + 1e-30;
+    return kMargin * kEpsilon *
+               (std::sqrt(double(terms) * squares) + std::fabs(value)) +
+           1e-30;
   }
 };
 
 class Trial {
 public:
-  /// Random arguments; equal seeds give equal values for every row and position, whatever T and position are.
-  Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position, uint64_t seed);
+  /// Random arguments; equal seeds give equal values for every row and
+  /// position, whatever T and position are.
+  Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
+        uint64_t seed);
 
   const KernelSymbol symbol;
   const Kernel &kernel;
@@ -42,45 +50,60 @@ public:
   bool has(std::string_view option) const { return symbol.has(option); }
   int64_t tokens() const { return tokenCount; }
   int64_t position() const { return firstPosition; }
-  bool quantised() const { return symbol.options.size() > 1 && symbol.options[1] == "q8g32"; }
+  bool quantised() const {
+    return symbol.options.size() > 1 && symbol.options[1] == "q8g32";
+  }
 
   // For references.
   double in(std::string_view name, int64_t row, int64_t column) const;
   double weight(std::string_view name, int64_t n, int64_t k) const;
-  /// Row n of weight `name` times activation row t, summed as the format does it: by element or by scale group.
+  /// Row n of weight `name` times activation row t, summed as the format does
+  /// it: by element or by scale group.
   const Sum &product(std::string_view name, int64_t t, int64_t n) const;
   double key(int64_t position, int64_t c) const;
   double value(int64_t position, int64_t c) const;
   /// What the kernel wrote to an output, for outputs that follow from another.
-  double result(std::string_view name, int64_t row, int64_t column) const { return in(name, row, column); }
+  double result(std::string_view name, int64_t row, int64_t column) const {
+    return in(name, row, column);
+  }
   float epsilon() const { return 1e-6f; }
 
-  /// The reference's answer for one element of an output and the bound of a right one.
-  void out(std::string_view name, int64_t row, int64_t column, double value, double bound);
-  void cacheKey(int64_t head, int64_t position, int64_t c, double value, double bound);
-  void cacheValue(int64_t head, int64_t position, int64_t c, double value, double bound);
+  /// The reference's answer for one element of an output and the bound of a
+  /// right one.
+  void out(std::string_view name, int64_t row, int64_t column, double value,
+           double bound);
+  void cacheKey(int64_t head, int64_t position, int64_t c, double value,
+                double bound);
+  void cacheValue(int64_t head, int64_t position, int64_t c, double value,
+                  double bound);
 
-  /// The compiled function; scalars and buffers are passed with descriptors that hold nothing but `host`.
+  /// The compiled function; scalars and buffers are passed with descriptors
+  /// that hold nothing but `host`.
   void call(void *function) const { call(function, hosts()); }
-  /// The same with buffers elsewhere; one address an argument, ignored for scalars.
+  /// The same with buffers elsewhere; one address an argument, ignored for
+  /// scalars.
   void call(void *function, const std::vector<uint8_t *> &hosts) const;
   std::vector<uint8_t *> hosts() const;
   /// Bytes of a weight plane; 0 for every other argument.
   std::vector<int64_t> planeSizes() const;
   void computeReference() { kernel.reference(*this); }
-  /// Takes the rows of this trial from the reference of one with the same kernel, options, dims and seed that has them.
+  /// Takes the rows of this trial from the reference of one with the same
+  /// kernel, options, dims and seed that has them.
   void adoptReference(const Trial &other);
 
   struct Verdict {
     bool within = true;
     double worst = 0; // largest error / bound
-    std::string text; // of the first element outside, or of one that should not have been written
+    std::string text; // of the first element outside, or of one that should not
+                      // have been written
   };
   /// After call and computeReference.
   Verdict judge() const;
-  /// Makes the reference wrong by little: the largest expected element moves by 64 bounds.
+  /// Makes the reference wrong by little: the largest expected element moves by
+  /// 64 bounds.
   void damageReference();
-  /// Bytes of the output elements that the reference names for row t (its cache position, for caches), in order.
+  /// Bytes of the output elements that the reference names for row t (its cache
+  /// position, for caches), in order.
   std::vector<uint8_t> outputRow(int64_t t) const;
   int64_t inputBytes() const;
 
@@ -97,10 +120,12 @@ private:
     int64_t row;
     double value, bound;
   };
-  std::vector<std::unique_ptr<Buffer>> buffers; // in argument order; scalars have none
+  std::vector<std::unique_ptr<Buffer>>
+      buffers; // in argument order; scalars have none
   std::vector<KernelArgument> argumentList;
   std::map<std::string, std::vector<Expected>, std::less<>> expected;
-  mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum> products; // weight, t, n
+  mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum>
+      products; // weight, t, n
   const Format *format = nullptr;
   int64_t tokenCount, firstPosition;
 

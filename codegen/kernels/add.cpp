@@ -33,16 +33,18 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel add() {
-  return {.interface = {.name = "add",
-                        .options = {},
-                        .dims = {"k", "t"},
-                        .multiples = {},
-                        .operands = {operand("a", "rows", "k"), operand("b", "rows", "k"), scalar("T", "i32"),
-                                     output("y", "rows", "k")},
-                        .knobs = {}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"row", {{"k", 896}}}, {"ragged", {{"k", 37}}}}};
+  return {
+      .interface = {.name = "add",
+                    .options = {},
+                    .dims = {"k", "t"},
+                    .multiples = {},
+                    .operands = {operand("a", "rows", "k"),
+                                 operand("b", "rows", "k"), scalar("T", "i32"),
+                                 output("y", "rows", "k")},
+                    .knobs = {}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"row", {{"k", 896}}}, {"ragged", {{"k", 37}}}}};
 }
 
 } // namespace kernel

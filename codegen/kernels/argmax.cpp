@@ -1,4 +1,5 @@
-// argmax.cpp - the column of the largest logit of each row, the lowest one when several are equal.
+// argmax.cpp - the column of the largest logit of each row, the lowest one when
+// several are equal.
 //
 // Shapes    logits [T, ld(N)], of which columns below V are eligible; y i32 [T]
 #include "codegen/kernels/Kernel.h"
@@ -11,10 +12,12 @@ namespace {
 
 using namespace Halide;
 
-constexpr int kLanes = 64; // several vectors a step, so that comparisons overlap
+constexpr int kLanes =
+    64; // several vectors a step, so that comparisons overlap
 
 void build(BuildContext &context) {
-  const int eligible = context.dim("v"), width = context.dim("n"), steps = int(roundUp(eligible, kLanes)) / kLanes;
+  const int eligible = context.dim("v"), width = context.dim("n"),
+            steps = int(roundUp(eligible, kLanes)) / kLanes;
   const float lowest = -std::numeric_limits<float>::infinity();
   const ImageParam logits = context.rows("logits", width);
   context.addTokens();
@@ -22,28 +25,38 @@ void build(BuildContext &context) {
   RDom step(0, steps, "step"), lanes(0, kLanes, "lanes");
   Func peak("peak"), largest("largest"), first("first"), y("y");
 
-  // Columns past the last eligible one repeat it: neither pass can then name another.
+  // Columns past the last eligible one repeat it: neither pass can then name
+  // another.
   const auto columnAt = [&](Expr step, Expr lane) {
     Expr column = step * kLanes + lane;
     return eligible % kLanes ? min(column, eligible - 1) : column;
   };
   peak(lane, token) = lowest;
-  peak(lane, token) = max(peak(lane, token), logits(columnAt(step, lane), token));
+  peak(lane, token) =
+      max(peak(lane, token), logits(columnAt(step, lane), token));
   largest(token) = lowest;
   largest(token) = max(largest(token), peak(lanes, token));
   Expr column = columnAt(step, lane);
   first(lane, token) = eligible - 1;
   first(lane, token) =
-      min(first(lane, token), select(logits(column, token) == largest(token), column, eligible - 1));
+      min(first(lane, token), select(logits(column, token) == largest(token),
+                                     column, eligible - 1));
   y(token) = eligible - 1;
   y(token) = min(y(token), first(lanes, token));
   context.output(y, {{context.tokens(), 1}});
 
   for (Func lanesOf : {peak, first}) {
     Var vector("vector");
-    lanesOf.compute_at(y, token).store_in(MemoryType::Stack).bound_extent(lane, kLanes).vectorize(lane, 16)
+    lanesOf.compute_at(y, token)
+        .store_in(MemoryType::Stack)
+        .bound_extent(lane, kLanes)
+        .vectorize(lane, 16)
         .unroll(lane);
-    lanesOf.update().split(lane, vector, lane, 16).reorder(lane, vector, step).vectorize(lane).unroll(vector);
+    lanesOf.update()
+        .split(lane, vector, lane, 16)
+        .reorder(lane, vector, step)
+        .vectorize(lane)
+        .unroll(vector);
   }
   largest.compute_at(y, token).store_in(MemoryType::Stack);
 }
@@ -63,17 +76,19 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel argmax() {
-  return {.interface = {.name = "argmax",
-                        .options = {},
-                        .dims = {"v", "n", "t"},
-                        .multiples = {},
-                        .operands = {operand("logits", "rows", "n"), scalar("T", "i32"), output("y", "ids", "")},
-                        .knobs = {}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"ragged", {{"v", 1001}, {"n", 1040}}},
-                    {"whole", {{"v", 640}, {"n", 640}}},
-                    {"few", {{"v", 5}, {"n", 16}}}}};
+  return {
+      .interface = {.name = "argmax",
+                    .options = {},
+                    .dims = {"v", "n", "t"},
+                    .multiples = {},
+                    .operands = {operand("logits", "rows", "n"),
+                                 scalar("T", "i32"), output("y", "ids", "")},
+                    .knobs = {}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"ragged", {{"v", 1001}, {"n", 1040}}},
+                {"whole", {{"v", 640}, {"n", 640}}},
+                {"few", {{"v", 5}, {"n", 16}}}}};
 }
 
 } // namespace kernel

@@ -1,10 +1,15 @@
-// attention.cpp - causal attention of one key/value head's queries over the cache, by online softmax.
+// attention.cpp - causal attention of one key/value head's queries over the
+// cache, by online softmax.
 //
-// Shapes    q, y [T, H·C] from the kv head's first query (R heads of C columns), keys [S/64][C][64], values [S][C]
-// Numerics  blocks of 64 absolute positions, ascending: scores by fma over c; the block's own maximum, exp, sum (16
-//           partial sums, then halves) and weighted values by fma over positions; then merged into the running result,
-//           scaled by exp of the difference of the maxima. Nothing of it depends on T.
-// Source    HF transformers eager_attention_forward; Milakov and Gimelshein, arXiv 1805.02867
+// Shapes    q, y [T, H·C] from the kv head's first query (R heads of C
+// columns), keys [S/64][C][64], values [S][C] Numerics  blocks of 64 absolute
+// positions, ascending: scores by fma over c; the block's own maximum, exp, sum
+// (16
+//           partial sums, then halves) and weighted values by fma over
+//           positions; then merged into the running result, scaled by exp of
+//           the difference of the maxima. Nothing of it depends on T.
+// Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
+// arXiv 1805.02867
 #include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
@@ -20,75 +25,142 @@ constexpr int kBlock = 64;
 void build(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
-  const Extents rows{{width, 1}, {heads, width}, {context.tokens(), rowStride(int64_t(context.dim("h")) * width)}};
+  const Extents rows{
+      {width, 1},
+      {heads, width},
+      {context.tokens(), rowStride(int64_t(context.dim("h")) * width)}};
   const float lowest = -std::numeric_limits<float>::infinity();
   const Type type = context.cacheType();
   const ImageParam q = context.buffer("q", Float(32), rows);
-  const ImageParam keys =
-      context.buffer("keys", type, {{kBlock, 1}, {width, kBlock}, {positions / kBlock, kBlock * width}});
-  const ImageParam values = context.buffer("values", type, {{width, 1}, {positions, width}});
+  const ImageParam keys = context.buffer(
+      "keys", type,
+      {{kBlock, 1}, {width, kBlock}, {positions / kBlock, kBlock * width}});
+  const ImageParam values =
+      context.buffer("values", type, {{width, 1}, {positions, width}});
   context.addTokens();
   Expr position = context.scalarInt("position");
 
   Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane");
   RDom inner(0, width, "inner"), past(0, kBlock, "past");
-  Func dot("dot"), highest("highest"), score("score"), peak("peak"), weight("weight"), partial("partial"), total("total");
+  Func dot("dot"), highest("highest"), score("score"), peak("peak"),
+      weight("weight"), partial("partial"), total("total");
   Func mixed("mixed"), state("state"), visible("visible"), y("y");
 
   dot(j, r, t, b) = 0.0f;
-  dot(j, r, t, b) = context.fma(q(inner, r, t), cast<float>(keys(j, inner, b)), dot(j, r, t, b));
-  // A stage of its own: the condition inlined would make the bounds of `dot` depend on the data.
+  dot(j, r, t, b) = context.fma(q(inner, r, t), cast<float>(keys(j, inner, b)),
+                                dot(j, r, t, b));
+  // A stage of its own: the condition inlined would make the bounds of `dot`
+  // depend on the data.
   visible(j, t, b) = cast<uint8_t>(b * kBlock + j <= position + t);
   score(j, r, t, b) =
-      select(visible(j, t, b) != cast<uint8_t>(0), dot(j, r, t, b) * (1.0f / std::sqrt(float(width))), lowest);
-  highest(lane, r, t, b) = max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
-                               max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
+      select(visible(j, t, b) != cast<uint8_t>(0),
+             dot(j, r, t, b) * (1.0f / std::sqrt(float(width))), lowest);
+  highest(lane, r, t, b) =
+      max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
+          max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
   peak(r, t, b) = treeMax([&](int i) -> Expr { return highest(i, r, t, b); });
   weight(j, r, t, b) = expNegative(context, score(j, r, t, b) - peak(r, t, b));
-  partial(lane, r, t, b) =
-      weight(lane, r, t, b) + weight(lane + 16, r, t, b) + weight(lane + 32, r, t, b) + weight(lane + 48, r, t, b);
+  partial(lane, r, t, b) = weight(lane, r, t, b) + weight(lane + 16, r, t, b) +
+                           weight(lane + 32, r, t, b) +
+                           weight(lane + 48, r, t, b);
   total(r, t, b) = treeSum([&](int i) -> Expr { return partial(i, r, t, b); });
   // Positions of the future are not read: they may hold anything.
   past.where(b * kBlock + past <= position + t);
   mixed(c, r, t, b) = 0.0f;
   mixed(c, r, t, b) =
-      context.fma(weight(past, r, t, b), cast<float>(values(c, b * kBlock + past)), mixed(c, r, t, b));
+      context.fma(weight(past, r, t, b),
+                  cast<float>(values(c, b * kBlock + past)), mixed(c, r, t, b));
 
-  // (weighted values, sum of weights, maximum); the last two are the same for all c.
+  // (weighted values, sum of weights, maximum); the last two are the same for
+  // all c.
   RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
   block.where(block * kBlock <= position + t);
   state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f), Expr(lowest));
   Expr before = state(c, r, t)[2], now = peak(r, t, block);
   Expr shrink = expNegative(context, -abs(before - now));
-  Expr keep = select(before >= now, Expr(1.0f), shrink), take = select(before >= now, shrink, Expr(1.0f));
-  state(c, r, t) = Tuple(context.fma(mixed(c, r, t, block), take, state(c, r, t)[0] * keep),
-                         context.fma(total(r, t, block), take, state(c, r, t)[1] * keep), max(before, now));
+  Expr keep = select(before >= now, Expr(1.0f), shrink),
+       take = select(before >= now, shrink, Expr(1.0f));
+  state(c, r, t) =
+      Tuple(context.fma(mixed(c, r, t, block), take, state(c, r, t)[0] * keep),
+            context.fma(total(r, t, block), take, state(c, r, t)[1] * keep),
+            max(before, now));
   y(c, r, t) = state(c, r, t)[0] / state(c, r, t)[1];
   context.output(y, rows);
 
-  const int tileHeads = context.knob("heads"), tileColumns = 16 * context.knob("columns");
+  const int tileHeads = context.knob("heads"),
+            tileColumns = 16 * context.knob("columns");
   Var headTile("headTile"), columnTile("columnTile"), vector("vector");
   y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
-  state.compute_at(y, t).store_in(MemoryType::Stack).bound_extent(c, width).bound_extent(r, heads).vectorize(c, 16);
-  state.update().split(c, columnTile, c, tileColumns).split(c, vector, c, 16).split(r, headTile, r, tileHeads)
-      .reorder(c, vector, r, columnTile, headTile, block).vectorize(c).unroll(vector).unroll(r);
+  state.compute_at(y, t)
+      .store_in(MemoryType::Stack)
+      .bound_extent(c, width)
+      .bound_extent(r, heads)
+      .vectorize(c, 16);
+  state.update()
+      .split(c, columnTile, c, tileColumns)
+      .split(c, vector, c, 16)
+      .split(r, headTile, r, tileHeads)
+      .reorder(c, vector, r, columnTile, headTile, block)
+      .vectorize(c)
+      .unroll(vector)
+      .unroll(r);
   const LoopLevel atBlock(state, block);
 
-  visible.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).vectorize(j);
-  score.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).bound_extent(r, heads)
-      .split(j, columnTile, j, tileColumns).split(j, vector, j, 16).split(r, headTile, r, tileHeads)
-      .reorder(j, vector, r, columnTile, headTile).vectorize(j).unroll(vector).unroll(r);
-  dot.compute_at(score, columnTile).store_in(MemoryType::Stack).bound_extent(j, tileColumns).bound_extent(r, tileHeads)
-      .vectorize(j, 16).unroll(j).unroll(r);
-  dot.update().split(j, vector, j, 16).reorder(j, vector, r, inner).vectorize(j).unroll(vector).unroll(r);
-  highest.compute_at(peak, r).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
+  visible.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .vectorize(j);
+  score.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .bound_extent(r, heads)
+      .split(j, columnTile, j, tileColumns)
+      .split(j, vector, j, 16)
+      .split(r, headTile, r, tileHeads)
+      .reorder(j, vector, r, columnTile, headTile)
+      .vectorize(j)
+      .unroll(vector)
+      .unroll(r);
+  dot.compute_at(score, columnTile)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, tileColumns)
+      .bound_extent(r, tileHeads)
+      .vectorize(j, 16)
+      .unroll(j)
+      .unroll(r);
+  dot.update()
+      .split(j, vector, j, 16)
+      .reorder(j, vector, r, inner)
+      .vectorize(j)
+      .unroll(vector)
+      .unroll(r);
+  highest.compute_at(peak, r)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
   peak.compute_at(atBlock).store_in(MemoryType::Stack);
-  weight.compute_at(atBlock).store_in(MemoryType::Stack).bound_extent(j, kBlock).vectorize(j, 16);
-  partial.compute_at(total, r).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
+  weight.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .vectorize(j, 16);
+  partial.compute_at(total, r)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
   total.compute_at(atBlock).store_in(MemoryType::Stack);
-  mixed.compute_at(state, columnTile).store_in(MemoryType::Stack).bound_extent(c, tileColumns)
-      .bound_extent(r, tileHeads).vectorize(c, 16).unroll(c).unroll(r);
-  mixed.update().split(c, vector, c, 16).reorder(c, vector, r, past).vectorize(c).unroll(vector).unroll(r);
+  mixed.compute_at(state, columnTile)
+      .store_in(MemoryType::Stack)
+      .bound_extent(c, tileColumns)
+      .bound_extent(r, tileHeads)
+      .vectorize(c, 16)
+      .unroll(c)
+      .unroll(r);
+  mixed.update()
+      .split(c, vector, c, 16)
+      .reorder(c, vector, r, past)
+      .vectorize(c)
+      .unroll(vector)
+      .unroll(r);
 }
 
 void reference(Trial &trial) {
@@ -104,7 +176,8 @@ void reference(Trial &trial) {
         for (int64_t c = 0; c < width; ++c)
           dot.add(trial.in("q", t, r * width + c) * trial.key(s, c));
         weights[size_t(s)] = dot.value / std::sqrt(double(width));
-        scoreBound = std::max(scoreBound, dot.bound() / std::sqrt(double(width)));
+        scoreBound =
+            std::max(scoreBound, dot.bound() / std::sqrt(double(width)));
         peak = std::max(peak, weights[size_t(s)]);
       }
       for (double &weight : weights)
@@ -114,7 +187,9 @@ void reference(Trial &trial) {
         for (int64_t s = 0; s < count; ++s)
           mixed.add(weights[size_t(s)] / sum * trial.value(s, c));
         // An error of a score is a relative error of its weight.
-        trial.out("y", t, r * width + c, mixed.value, mixed.bound() + (scoreBound + kEpsilon) * std::sqrt(mixed.squares));
+        trial.out("y", t, r * width + c, mixed.value,
+                  mixed.bound() +
+                      (scoreBound + kEpsilon) * std::sqrt(mixed.squares));
       }
     }
 }
@@ -124,23 +199,28 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel attention() {
-  return {.interface = {.name = "attention",
-                        .options = {kvOption()},
-                        .dims = {"h", "r", "c", "s", "t"},
-                        .multiples = {{"c", 16}, {"s", 64}},
-                        .operands = {operand("q", "rows", "h*c"), operand("keys", "keys", ""),
-                                     operand("values", "values", ""), scalar("T", "i32"), scalar("position", "i32"),
-                                     output("y", "rows", "h*c")},
-                        .knobs = {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
-                                  {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true}}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"r7", {{"h", 14}, {"r", 7}, {"c", 64}, {"s", 320}}, 250},
-                    {"r1", {{"h", 2}, {"r", 1}, {"c", 32}, {"s", 64}}, 0},
-                    {"r2_edge", {{"h", 2}, {"r", 2}, {"c", 128}, {"s", 128}}, 63}},
-          .products = [](const Trial &trial) {
-            return 2 * trial.tokens() * trial.dim("r") * trial.dim("c") * (trial.position() + (trial.tokens() + 1) / 2);
-          }};
+  return {
+      .interface =
+          {.name = "attention",
+           .options = {kvOption()},
+           .dims = {"h", "r", "c", "s", "t"},
+           .multiples = {{"c", 16}, {"s", 64}},
+           .operands = {operand("q", "rows", "h*c"),
+                        operand("keys", "keys", ""),
+                        operand("values", "values", ""), scalar("T", "i32"),
+                        scalar("position", "i32"), output("y", "rows", "h*c")},
+           .knobs =
+               {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
+                {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true}}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"r7", {{"h", 14}, {"r", 7}, {"c", 64}, {"s", 320}}, 250},
+                {"r1", {{"h", 2}, {"r", 1}, {"c", 32}, {"s", 64}}, 0},
+                {"r2_edge", {{"h", 2}, {"r", 2}, {"c", 128}, {"s", 128}}, 63}},
+      .products = [](const Trial &trial) {
+        return 2 * trial.tokens() * trial.dim("r") * trial.dim("c") *
+               (trial.position() + (trial.tokens() + 1) / 2);
+      }};
 }
 
 } // namespace kernel

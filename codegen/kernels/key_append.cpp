@@ -12,8 +12,11 @@ using namespace Halide;
 void build(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
-  const ImageParam x = context.buffer(
-      "x", Float(32), {{width, 1}, {heads, width}, {context.tokens(), rowStride(int64_t(heads) * width)}});
+  const ImageParam x =
+      context.buffer("x", Float(32),
+                     {{width, 1},
+                      {heads, width},
+                      {context.tokens(), rowStride(int64_t(heads) * width)}});
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var within("within"), c("c"), block("block"), head("head");
@@ -22,8 +25,15 @@ void build(BuildContext &context) {
   Func keys("keys");
   keys(within, c, block, head) = undef(context.cacheType());
   keys(at % 64, c, at / 64, head) = cast(context.cacheType(), x(c, head, row));
-  context.output(keys, {{64, 1}, {width, 64}, {int(positions / 64), 64 * width}, {heads, positions * width}});
-  keys.bound(c, 0, width).bound(head, 0, heads).update().reorder(c, head, row).vectorize(c, 16);
+  context.output(keys, {{64, 1},
+                        {width, 64},
+                        {int(positions / 64), 64 * width},
+                        {heads, positions * width}});
+  keys.bound(c, 0, width)
+      .bound(head, 0, heads)
+      .update()
+      .reorder(c, head, row)
+      .vectorize(c, 16);
 }
 
 void reference(Trial &trial) {
@@ -38,16 +48,19 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel key_append() {
-  return {.interface = {.name = "key_append",
-                        .options = {kvOption()},
-                        .dims = {"g", "c", "s", "t"},
-                        .multiples = {{"c", 16}, {"s", 64}},
-                        .operands = {operand("x", "rows", "g*c"), scalar("T", "i32"), scalar("position", "i32"),
-                                     output("keys", "keys", "")},
-                        .knobs = {}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"two_heads", {{"g", 2}, {"c", 64}, {"s", 192}}, 62}, {"one_head", {{"g", 1}, {"c", 32}, {"s", 64}}, 0}}};
+  return {
+      .interface = {.name = "key_append",
+                    .options = {kvOption()},
+                    .dims = {"g", "c", "s", "t"},
+                    .multiples = {{"c", 16}, {"s", 64}},
+                    .operands = {operand("x", "rows", "g*c"),
+                                 scalar("T", "i32"), scalar("position", "i32"),
+                                 output("keys", "keys", "")},
+                    .knobs = {}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"two_heads", {{"g", 2}, {"c", 64}, {"s", 192}}, 62},
+                {"one_head", {{"g", 1}, {"c", 32}, {"s", 64}}, 0}}};
 }
 
 } // namespace kernel

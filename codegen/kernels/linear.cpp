@@ -21,17 +21,23 @@ void build(BuildContext &context) {
   if (context.has("bias"))
     value += context.vec("bias", context.dim("m"))(panel * 16 + lane);
   if (context.has("residual"))
-    value += context.rows("residual", context.dim("n"))(panel * 16 + lane, token);
+    value +=
+        context.rows("residual", context.dim("n"))(panel * 16 + lane, token);
   context.addTokens();
   Func y("y");
   y(lane, panel, token) = value;
   context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
 
-  const int tilePanels = context.knob("panels"), tileTokens = context.knob("tokens");
+  const int tilePanels = context.knob("panels"),
+            tileTokens = context.knob("tokens");
   Var panelTile{"panelTile"}, tokenTile{"tokenTile"};
   y.bound(lane, 0, 16).bound(panel, 0, panels);
-  y.split(panel, panelTile, panel, tilePanels).split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile).vectorize(lane).unroll(panel).unroll(token);
+  y.split(panel, panelTile, panel, tilePanels)
+      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
+  y.reorder(lane, panel, token, tokenTile, panelTile)
+      .vectorize(lane)
+      .unroll(panel)
+      .unroll(token);
   core.schedule({y, tokenTile}, tilePanels, tileTokens);
 }
 
@@ -52,19 +58,26 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel linear() {
-  return {.interface = {.name = "linear",
-                        .options = {formatOption(), actOption(), flagOption("bias"), flagOption("residual")},
-                        .dims = {"k", "n", "m", "t"},
-                        .multiples = {{"m", 16}},
-                        .operands = {operand("act", "act", "k"), operand("W", "weight", "m"), operand("bias", "vec", "m", "bias"),
-                                     operand("residual", "rows", "n", "residual"), scalar("T", "i32"), output("y", "rows", "n")},
-                        .knobs = linearKnobs("m")},
-          .build = build,
-          .reference = reference,
-          .cases = {{"down", {{"k", 4864}, {"n", 96}, {"m", 48}}},
-                    {"wide", {{"k", 512}, {"n", 130}, {"m", 144}}},
-                    {"smallest", {{"k", 256}, {"n", 16}, {"m", 16}}}},
-          .products = [](const Trial &trial) { return trial.tokens() * trial.dim("m") * trial.dim("k"); }};
+  return {
+      .interface = {.name = "linear",
+                    .options = {formatOption(), actOption(), flagOption("bias"),
+                                flagOption("residual")},
+                    .dims = {"k", "n", "m", "t"},
+                    .multiples = {{"m", 16}},
+                    .operands = {operand("act", "act", "k"),
+                                 operand("W", "weight", "m"),
+                                 operand("bias", "vec", "m", "bias"),
+                                 operand("residual", "rows", "n", "residual"),
+                                 scalar("T", "i32"), output("y", "rows", "n")},
+                    .knobs = linearKnobs("m")},
+      .build = build,
+      .reference = reference,
+      .cases = {{"down", {{"k", 4864}, {"n", 96}, {"m", 48}}},
+                {"wide", {{"k", 512}, {"n", 130}, {"m", 144}}},
+                {"smallest", {{"k", 256}, {"n", 16}, {"m", 16}}}},
+      .products = [](const Trial &trial) {
+        return trial.tokens() * trial.dim("m") * trial.dim("k");
+      }};
 }
 
 } // namespace kernel

@@ -1,4 +1,5 @@
-// linear_swiglu.cpp - y = silu(x · Wgateᵀ) * (x · Wupᵀ), for a chunk of rows of both weights.
+// linear_swiglu.cpp - y = silu(x · Wgateᵀ) * (x · Wupᵀ), for a chunk of rows of
+// both weights.
 //
 // Shapes    act [T, K], Wgate and Wup [M of N, K], y [T, M of N]
 // Source    HF transformers Qwen2MLP
@@ -15,20 +16,28 @@ void build(BuildContext &context) {
   const int panels = context.dim("m") / kPanelRows;
   const int stride = int(rowStride(context.dim("n")));
   const Activations x = context.activations(context.dim("k"));
-  const PlaneParams gateWeight = context.weight("Wgate", context.dim("k"), panels);
+  const PlaneParams gateWeight =
+      context.weight("Wgate", context.dim("k"), panels);
   const PlaneParams upWeight = context.weight("Wup", context.dim("k"), panels);
-  LinearCore gate(context, gateWeight, x, "gate"), up(context, upWeight, x, "up");
+  LinearCore gate(context, gateWeight, x, "gate"),
+      up(context, upWeight, x, "up");
   context.addTokens();
   Var lane("lane"), panel("panel"), token("token");
   Func y("y");
-  y(lane, panel, token) = silu(context, gate.acc(lane, panel, token)) * up.acc(lane, panel, token);
+  y(lane, panel, token) =
+      silu(context, gate.acc(lane, panel, token)) * up.acc(lane, panel, token);
   context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
 
-  const int tilePanels = context.knob("panels"), tileTokens = context.knob("tokens");
+  const int tilePanels = context.knob("panels"),
+            tileTokens = context.knob("tokens");
   Var panelTile("panelTile"), tokenTile("tokenTile");
   y.bound(lane, 0, 16).bound(panel, 0, panels);
-  y.split(panel, panelTile, panel, tilePanels).split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile).vectorize(lane).unroll(panel).unroll(token);
+  y.split(panel, panelTile, panel, tilePanels)
+      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
+  y.reorder(lane, panel, token, tokenTile, panelTile)
+      .vectorize(lane)
+      .unroll(panel)
+      .unroll(token);
   gate.schedule({y, tokenTile}, tilePanels, tileTokens);
   up.schedule({y, tokenTile}, tilePanels, tileTokens);
 }
@@ -36,11 +45,13 @@ void build(BuildContext &context) {
 void reference(Trial &trial) {
   for (int64_t t = 0; t < trial.tokens(); ++t)
     for (int64_t n = 0; n < std::min(trial.dim("m"), trial.dim("n")); ++n) {
-      const Sum gate = trial.product("Wgate", t, n), up = trial.product("Wup", t, n);
+      const Sum gate = trial.product("Wgate", t, n),
+                up = trial.product("Wup", t, n);
       const double silu = gate.value / (1 + std::exp(-gate.value));
       // |silu'| <= 1.1; silu itself adds about three roundings.
       trial.out("y", t, n, silu * up.value,
-                1.1 * gate.bound() * std::fabs(up.value) + std::fabs(silu) * up.bound() +
+                1.1 * gate.bound() * std::fabs(up.value) +
+                    std::fabs(silu) * up.bound() +
                     3 * kEpsilon * std::fabs(silu * up.value));
     }
 }
@@ -50,17 +61,23 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel linear_swiglu() {
-  return {.interface = {.name = "linear_swiglu",
-                        .options = {formatOption(), actOption()},
-                        .dims = {"k", "n", "m", "t"},
-                        .multiples = {{"m", 16}},
-                        .operands = {operand("act", "act", "k"), operand("Wgate", "weight", "m"),
-                                     operand("Wup", "weight", "m"), scalar("T", "i32"), output("y", "rows", "n")},
-                        .knobs = linearKnobs("m")},
-          .build = build,
-          .reference = reference,
-          .cases = {{"long", {{"k", 1280}, {"n", 96}, {"m", 32}}}, {"smallest", {{"k", 256}, {"n", 16}, {"m", 16}}}},
-          .products = [](const Trial &trial) { return 2 * trial.tokens() * trial.dim("m") * trial.dim("k"); }};
+  return {
+      .interface = {.name = "linear_swiglu",
+                    .options = {formatOption(), actOption()},
+                    .dims = {"k", "n", "m", "t"},
+                    .multiples = {{"m", 16}},
+                    .operands = {operand("act", "act", "k"),
+                                 operand("Wgate", "weight", "m"),
+                                 operand("Wup", "weight", "m"),
+                                 scalar("T", "i32"), output("y", "rows", "n")},
+                    .knobs = linearKnobs("m")},
+      .build = build,
+      .reference = reference,
+      .cases = {{"long", {{"k", 1280}, {"n", 96}, {"m", 32}}},
+                {"smallest", {{"k", 256}, {"n", 16}, {"m", 16}}}},
+      .products = [](const Trial &trial) {
+        return 2 * trial.tokens() * trial.dim("m") * trial.dim("k");
+      }};
 }
 
 } // namespace kernel

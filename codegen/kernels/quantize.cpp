@@ -1,7 +1,9 @@
-// quantize.cpp - rows of f32 as q8g32: i8 values with one f32 scale and the sum of the values for every 32.
+// quantize.cpp - rows of f32 as q8g32: i8 values with one f32 scale and the sum
+// of the values for every 32.
 //
 // Shapes    x [T, K], xq i8 [T, K], xs f32 [T, K/32], xsum i32 [T, K/32]
-// Numerics  scale = max|x| / 127, value = round half even(x * (1 / scale)); a group too small to scale is all zero
+// Numerics  scale = max|x| / 127, value = round half even(x * (1 / scale)); a
+// group too small to scale is all zero
 #include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
@@ -20,11 +22,14 @@ void build(BuildContext &context) {
   RDom all(0, 32, "all");
   Func largest("largest"), peak("peak"), xq("xq"), xs("xs"), xsum("xsum");
 
-  largest(lane, group, token) = max(abs(x(group * 32 + lane, token)), abs(x(group * 32 + 16 + lane, token)));
-  peak(group, token) = treeMax([&](int i) -> Expr { return largest(i, group, token); });
+  largest(lane, group, token) = max(abs(x(group * 32 + lane, token)),
+                                    abs(x(group * 32 + 16 + lane, token)));
+  peak(group, token) =
+      treeMax([&](int i) -> Expr { return largest(i, group, token); });
   xs(group, token) = peak(group, token) / 127.0f;
   Expr scale = xs(k / 32, token);
-  Expr inverse = select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
+  Expr inverse =
+      select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
   xq(k, token) = cast<int8_t>(cast<int32_t>(round(x(k, token) * inverse)));
   xsum(group, token) = 0;
   xsum(group, token) += cast<int32_t>(xq(group * 32 + all, token));
@@ -34,7 +39,10 @@ void build(BuildContext &context) {
   context.output(xsum, {{groups, 1}, {context.tokens(), rowStride(groups)}});
 
   xs.bound(group, 0, groups);
-  largest.compute_at(xs, group).store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
+  largest.compute_at(xs, group)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
   peak.compute_at(xs, group).store_in(MemoryType::Stack);
   Var element("element");
   xq.bound(k, 0, width).split(k, group, element, 32).vectorize(element);
@@ -49,9 +57,11 @@ void reference(Trial &trial) {
         peak = std::max(peak, std::fabs(trial.in("x", t, k)));
       const double scale = peak / 127;
       trial.out("xs", t, g, scale, kEpsilon * scale);
-      // An integer next to the ratio: half a step, and the ratio's own error of a few ulp of 127.
+      // An integer next to the ratio: half a step, and the ratio's own error of
+      // a few ulp of 127.
       for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
-        trial.out("xq", t, k, peak > 0 ? trial.in("x", t, k) / scale : 0, 0.5 + 4 * 127 * kEpsilon);
+        trial.out("xq", t, k, peak > 0 ? trial.in("x", t, k) / scale : 0,
+                  0.5 + 4 * 127 * kEpsilon);
       double sum = 0;
       for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
         sum += trial.result("xq", t, k);
@@ -64,15 +74,17 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel quantize() {
-  return {.interface = {.name = "quantize",
-                        .options = {},
-                        .dims = {"k", "t"},
-                        .multiples = {{"k", 32}},
-                        .operands = {operand("x", "rows", "k"), scalar("T", "i32"), output("act", "quantized", "k")},
-                        .knobs = {}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
+  return {
+      .interface = {.name = "quantize",
+                    .options = {},
+                    .dims = {"k", "t"},
+                    .multiples = {{"k", 32}},
+                    .operands = {operand("x", "rows", "k"), scalar("T", "i32"),
+                                 output("act", "quantized", "k")},
+                    .knobs = {}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
 }
 
 } // namespace kernel

@@ -12,8 +12,11 @@ using namespace Halide;
 void build(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
-  const ImageParam x = context.buffer(
-      "x", Float(32), {{width, 1}, {heads, width}, {context.tokens(), rowStride(int64_t(heads) * width)}});
+  const ImageParam x =
+      context.buffer("x", Float(32),
+                     {{width, 1},
+                      {heads, width},
+                      {context.tokens(), rowStride(int64_t(heads) * width)}});
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var c("c"), place("place"), head("head");
@@ -21,8 +24,14 @@ void build(BuildContext &context) {
   Func values("values");
   values(c, place, head) = undef(context.cacheType());
   values(c, position + row, head) = cast(context.cacheType(), x(c, head, row));
-  context.output(values, {{width, 1}, {int(positions), width}, {heads, positions * width}});
-  values.bound(c, 0, width).bound(head, 0, heads).update().reorder(c, head, row).vectorize(c, 16);
+  context.output(
+      values,
+      {{width, 1}, {int(positions), width}, {heads, positions * width}});
+  values.bound(c, 0, width)
+      .bound(head, 0, heads)
+      .update()
+      .reorder(c, head, row)
+      .vectorize(c, 16);
 }
 
 void reference(Trial &trial) {
@@ -37,16 +46,19 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel value_append() {
-  return {.interface = {.name = "value_append",
-                        .options = {kvOption()},
-                        .dims = {"g", "c", "s", "t"},
-                        .multiples = {{"c", 16}, {"s", 64}},
-                        .operands = {operand("x", "rows", "g*c"), scalar("T", "i32"), scalar("position", "i32"),
-                                     output("values", "values", "")},
-                        .knobs = {}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"two_heads", {{"g", 2}, {"c", 64}, {"s", 192}}, 62}, {"one_head", {{"g", 1}, {"c", 32}, {"s", 64}}, 0}}};
+  return {
+      .interface = {.name = "value_append",
+                    .options = {kvOption()},
+                    .dims = {"g", "c", "s", "t"},
+                    .multiples = {{"c", 16}, {"s", 64}},
+                    .operands = {operand("x", "rows", "g*c"),
+                                 scalar("T", "i32"), scalar("position", "i32"),
+                                 output("values", "values", "")},
+                    .knobs = {}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"two_heads", {{"g", 2}, {"c", 64}, {"s", 192}}, 62},
+                {"one_head", {{"g", 1}, {"c", 32}, {"s", 64}}, 0}}};
 }
 
 } // namespace kernel

@@ -1,4 +1,5 @@
-// Targets.cpp - the table of all targets, one for each file of this folder that starts in lower case.
+// Targets.cpp - the table of all targets, one for each file of this folder that
+// starts in lower case.
 #include "codegen/targets/Target.h"
 
 #include <algorithm>
@@ -13,8 +14,11 @@ namespace target {
 
 Halide::Target CpuTarget::halideTarget() const {
   using Halide::Target;
-  return Target(halide).with_feature(Target::NoRuntime).with_feature(Target::NoAsserts)
-      .with_feature(Target::NoBoundsQuery).with_feature(Target::StrictFloat);
+  return Target(halide)
+      .with_feature(Target::NoRuntime)
+      .with_feature(Target::NoAsserts)
+      .with_feature(Target::NoBoundsQuery)
+      .with_feature(Target::StrictFloat);
 }
 
 const std::vector<CpuTarget> &targets() {
@@ -24,10 +28,11 @@ const std::vector<CpuTarget> &targets() {
 #include "Targets.inc"
 #undef TARGET
     };
-    std::stable_sort(all.begin(), all.end(), [](const CpuTarget &a, const CpuTarget &b) {
-      return a.data.lanes * 100 + int64_t(a.data.features.size()) >
-             b.data.lanes * 100 + int64_t(b.data.features.size());
-    });
+    std::sort(
+        all.begin(), all.end(), [](const CpuTarget &a, const CpuTarget &b) {
+          return a.data.lanes * 100 + int64_t(a.data.features.size()) >
+                 b.data.lanes * 100 + int64_t(b.data.features.size());
+        });
     return all;
   }();
   return table;

@@ -1,8 +1,11 @@
-// avx2.cpp - x86-64 of 2013 and later (Haswell, Zen 1 to 3, Alder Lake): AVX2, FMA, F16C.
+// avx2.cpp - x86-64 of 2013 and later (Haswell, Zen 1 to 3, Alder Lake): AVX2,
+// FMA, F16C.
 //
-// A panel of 16 rows is two registers and there are sixteen, so a tile has half the accumulators' width of AVX-512 and a
-// quarter of its registers. Integer dots widen to i16 and use vpmaddwd: vpmaddubsw would saturate, and a result that
-// depends on the data's size is no exact dot. AVX-VNNI, where a CPU has it, is not used.
+// A panel of 16 rows is two registers and there are sixteen, so a tile has half
+// the accumulators' width of AVX-512 and a quarter of its registers. Integer
+// dots widen to i16 and use vpmaddwd: vpmaddubsw would saturate, and a result
+// that depends on the data's size is no exact dot. AVX-VNNI, where a CPU has
+// it, is not used.
 #include "codegen/targets/Target.h"
 
 namespace qwen::codegen::target {

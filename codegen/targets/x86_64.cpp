@@ -1,7 +1,9 @@
-// x86_64.cpp - any 64-bit x86 with SSE4.1: the baseline, for machines that nothing else fits.
+// x86_64.cpp - any 64-bit x86 with SSE4.1: the baseline, for machines that
+// nothing else fits.
 //
-// Four lanes and sixteen registers. There is no fused multiply-add, so a product is rounded before it is added: results
-// are bit-identical within this target, and differ from the other targets' in the last bits.
+// Four lanes and sixteen registers. There is no fused multiply-add, so a
+// product is rounded before it is added: results are bit-identical within this
+// target, and differ from the other targets' in the last bits.
 #include "codegen/targets/Target.h"
 
 namespace qwen::codegen::target {

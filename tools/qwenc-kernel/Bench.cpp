@@ -1,8 +1,10 @@
-// Bench.cpp - `qwenc-kernel bench`: how fast kernels run beside the rate at which this machine reads memory.
+// Bench.cpp - `qwenc-kernel bench`: how fast kernels run beside the rate at
+// which this machine reads memory.
 //
-// Units   GB/s counts weight and cache bytes of a call; GOP/s counts a multiplication and an addition as two
-// Weights are copies of one chunk, together larger than any cache, unless --hot; the read rate is measured in turn with
-// the kernel, over the same bytes and with the same threads.
+// Units   GB/s counts weight and cache bytes of a call; GOP/s counts a
+// multiplication and an addition as two Weights are copies of one chunk,
+// together larger than any cache, unless --hot; the read rate is measured in
+// turn with the kernel, over the same bytes and with the same threads.
 #include "codegen/kernels/Trial.h"
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Space.h"
@@ -31,7 +33,9 @@ struct Flags {
 };
 
 double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 /// Sums all bytes in wide vectors; the sum keeps the loads alive.
@@ -43,11 +47,14 @@ uint64_t readAll(const uint8_t *bytes, int64_t size) {
     for (int64_t j = 0; j < 4; ++j)
       sums[j] += words[i + j];
   const Words total = sums[0] + sums[1] + sums[2] + sums[3];
-  return total[0] ^ total[1] ^ total[2] ^ total[3] ^ total[4] ^ total[5] ^ total[6] ^ total[7];
+  return total[0] ^ total[1] ^ total[2] ^ total[3] ^ total[4] ^ total[5] ^
+         total[6] ^ total[7];
 }
 
-/// Runs work(thread, index) for every index, claimed in order, on the given number of threads; seconds taken.
-template <typename Work> double parallel(int64_t threads, int64_t count, Work work) {
+/// Runs work(thread, index) for every index, claimed in order, on the given
+/// number of threads; seconds taken.
+template <typename Work>
+double parallel(int64_t threads, int64_t count, Work work) {
   std::atomic<int64_t> next{0};
   const auto run = [&](int64_t thread) {
     for (int64_t i; (i = next.fetch_add(1)) < count;)
@@ -68,19 +75,23 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Weights of many chunks in one mapping, planes one after the other as in a weights file.
+/// Weights of many chunks in one mapping, planes one after the other as in a
+/// weights file.
 class Chunks {
 public:
-  Chunks(const Trial &trial, int64_t wantedBytes) : planes(trial.planeSizes()), hosts(trial.hosts()) {
+  Chunks(const Trial &trial, int64_t wantedBytes)
+      : planes(trial.planeSizes()), hosts(trial.hosts()) {
     for (int64_t plane : planes)
       chunkBytes += plane;
     if (chunkBytes == 0)
       return;
     count = std::max<int64_t>(1, wantedBytes / chunkBytes);
-    bytes = static_cast<uint8_t *>(mmap(nullptr, size_t(size()), PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
+    bytes = static_cast<uint8_t *>(
+        mmap(nullptr, size_t(size()), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
     if (bytes == MAP_FAILED)
-      throw codegen::KernelError{"no memory for " + std::to_string(size()) + " bytes of weights"};
+      throw codegen::KernelError{"no memory for " + std::to_string(size()) +
+                                 " bytes of weights"};
     uint8_t *at = bytes;
     for (size_t i = 0; i < planes.size(); ++i)
       for (int64_t chunk = 0; chunk < count; ++chunk, at += planes[i])
@@ -113,50 +124,61 @@ private:
   std::vector<uint8_t *> hosts;
 };
 
-void measure(const SharedObject &library, const KernelSymbol &symbol, const Flags &flags) {
+void measure(const SharedObject &library, const KernelSymbol &symbol,
+             const Flags &flags) {
   void *function = library.find(symbol);
   if (!function)
     return;
   const int64_t tokens = symbol.dim("t") == 1 ? 1 : flags.tokens;
   const int64_t longest = symbol.dim("s") > 0 ? symbol.dim("s") - tokens : 0;
-  const int64_t position = flags.position < 0 ? longest : std::min(flags.position, longest);
+  const int64_t position =
+      flags.position < 0 ? longest : std::min(flags.position, longest);
   std::vector<std::unique_ptr<Trial>> trials;
   for (int64_t thread = 0; thread < flags.threads; ++thread)
     trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
   const Chunks chunks(*trials[0], flags.hot ? 0 : flags.megabytes << 20);
-  // Without weights, or with one chunk in cache, a call is repeated until the clock can see it.
+  // Without weights, or with one chunk in cache, a call is repeated until the
+  // clock can see it.
   const int64_t calls = chunks.count > 1 ? chunks.count : 256 * flags.threads;
   std::atomic<uint64_t> keep{0};
   std::vector<double> times, reads;
   for (int64_t repeat = 0; repeat < flags.repeats; ++repeat) {
-    times.push_back(parallel(flags.threads, calls, [&](int64_t thread, int64_t i) {
-      std::vector<uint8_t *> hosts = trials[size_t(thread)]->hosts();
-      if (chunks.chunkBytes) {
-        const std::vector<uint8_t *> weights = chunks.at(i % chunks.count);
-        const std::vector<int64_t> sizes = trials[size_t(thread)]->planeSizes();
-        for (size_t j = 0; j < hosts.size(); ++j)
-          if (sizes[j])
-            hosts[j] = weights[j];
-      }
-      trials[size_t(thread)]->call(function, hosts);
-    }));
+    times.push_back(
+        parallel(flags.threads, calls, [&](int64_t thread, int64_t i) {
+          std::vector<uint8_t *> hosts = trials[size_t(thread)]->hosts();
+          if (chunks.chunkBytes) {
+            const std::vector<uint8_t *> weights = chunks.at(i % chunks.count);
+            const std::vector<int64_t> sizes =
+                trials[size_t(thread)]->planeSizes();
+            for (size_t j = 0; j < hosts.size(); ++j)
+              if (sizes[j])
+                hosts[j] = weights[j];
+          }
+          trials[size_t(thread)]->call(function, hosts);
+        }));
     if (chunks.count > 1)
-      reads.push_back(parallel(flags.threads, chunks.count, [&](int64_t, int64_t i) {
-        keep += readAll(chunks.bytes + i * chunks.chunkBytes, chunks.chunkBytes);
-      }));
+      reads.push_back(
+          parallel(flags.threads, chunks.count, [&](int64_t, int64_t i) {
+            keep += readAll(chunks.bytes + i * chunks.chunkBytes,
+                            chunks.chunkBytes);
+          }));
   }
   const double time = median(times) / double(calls);
-  std::cout << symbol.str() << "  " << std::fixed << std::setprecision(2) << time * 1e6 << " us";
+  std::cout << symbol.str() << "  " << std::fixed << std::setprecision(2)
+            << time * 1e6 << " us";
   const int64_t bytes = trials[0]->inputBytes();
   if (bytes)
     std::cout << "  " << double(bytes) / time * 1e-9 << " GB/s";
   if (!reads.empty()) {
     const double rate = double(chunks.size()) / median(reads);
-    std::cout << " (" << std::setprecision(0) << 100 * double(bytes) / time / rate << "% of " << std::setprecision(2)
-              << rate * 1e-9 << ")";
+    std::cout << " (" << std::setprecision(0)
+              << 100 * double(bytes) / time / rate << "% of "
+              << std::setprecision(2) << rate * 1e-9 << ")";
   }
   if (trials[0]->kernel.products)
-    std::cout << "  " << std::setprecision(1) << 2 * double(trials[0]->kernel.products(*trials[0])) / time * 1e-9
+    std::cout << "  " << std::setprecision(1)
+              << 2 * double(trials[0]->kernel.products(*trials[0])) / time *
+                     1e-9
               << " GOP/s";
   std::cout << std::endl;
 }
@@ -166,25 +188,31 @@ int runBench(const Flags &flags) {
   std::vector<KernelSymbol> symbols;
   if (!catalog || !parseSymbols(flags.symbols, symbols))
     return 1;
-  const CatalogTarget *target = flags.target.empty() ? catalog->host() : catalog->target(flags.target);
+  const CatalogTarget *target =
+      flags.target.empty() ? catalog->host() : catalog->target(flags.target);
   if (!target) {
     std::cerr << "qwenc-kernel: error: no target `" << flags.target << "`\n";
     return 1;
   }
   for (const codegen::Kernel &kernel : codegen::kernels()) {
-    if (!flags.symbols.empty() || (!flags.kernel.empty() && flags.kernel != kernel.interface.name))
+    if (!flags.symbols.empty() ||
+        (!flags.kernel.empty() && flags.kernel != kernel.interface.name))
       continue;
-    for (const std::vector<std::string> &options : optionCombinations(*catalog, kernel.interface)) {
-      std::vector<std::pair<std::string, int64_t>> dims = kernel.cases.front().dims;
+    for (const std::vector<std::string> &options :
+         optionCombinations(*catalog, kernel.interface)) {
+      std::vector<std::pair<std::string, int64_t>> dims =
+          kernel.cases.front().dims;
       dims.emplace_back("t", flags.tokens == 1 ? 1 : 0);
       std::string error;
       if (const auto symbol =
-              catalog->chooseSymbol(kernel.interface.name, options, dims, target->name, nullptr, error))
+              catalog->chooseSymbol(kernel.interface.name, options, dims,
+                                    target->name, nullptr, error))
         symbols.push_back(*symbol);
     }
   }
   try {
-    const SharedObject library(symbols, std::max(1u, std::thread::hardware_concurrency()));
+    const SharedObject library(
+        symbols, std::max(1u, std::thread::hardware_concurrency()));
     for (const std::string &failure : library.failures())
       std::cerr << "qwenc-kernel: error: " << failure << "\n";
     for (const KernelSymbol &symbol : symbols)
@@ -200,15 +228,27 @@ int runBench(const Flags &flags) {
 
 void addBench(CLI::App &app, int &status) {
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("bench", "measure kernels beside the memory read rate");
-  command->add_option("symbols", flags->symbols, "kernel symbols; the cases of all kernels if left out");
-  command->add_option("--kernel", flags->kernel, "kernel whose cases are measured");
-  command->add_option("--target", flags->target, "target of the cases; the best of this cpu if left out");
-  command->add_option("-t,--threads", flags->threads, "threads that claim chunks")->check(CLI::Range(1, 1024));
-  command->add_option("-T,--tokens", flags->tokens, "tokens of a t0 kernel")->check(CLI::Range(1, 1 << 20));
-  command->add_option("--position", flags->position, "first position; the last possible if left out");
-  command->add_option("--repeats", flags->repeats, "measurements; their median counts")->check(CLI::Range(1, 1000));
-  command->add_option("--megabytes", flags->megabytes, "weights to stream over")->check(CLI::Range(1, 1 << 20));
+  CLI::App *command = app.add_subcommand(
+      "bench", "measure kernels beside the memory read rate");
+  command->add_option("symbols", flags->symbols,
+                      "kernel symbols; the cases of all kernels if left out");
+  command->add_option("--kernel", flags->kernel,
+                      "kernel whose cases are measured");
+  command->add_option("--target", flags->target,
+                      "target of the cases; the best of this cpu if left out");
+  command
+      ->add_option("-t,--threads", flags->threads, "threads that claim chunks")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("-T,--tokens", flags->tokens, "tokens of a t0 kernel")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--position", flags->position,
+                      "first position; the last possible if left out");
+  command
+      ->add_option("--repeats", flags->repeats,
+                   "measurements; their median counts")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--megabytes", flags->megabytes, "weights to stream over")
+      ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--hot", flags->hot, "one chunk, in cache");
   command->callback([flags, &status] { status = runBench(*flags); });
 }

@@ -1,4 +1,5 @@
-// Build.cpp - compiles kernels, each in a child process: Halide's LLVM aborts on its own bugs, and that must name a symbol.
+// Build.cpp - compiles kernels, each in a child process: Halide's LLVM aborts
+// on its own bugs, and that must name a symbol.
 #include "tools/qwenc-kernel/Build.h"
 #include "codegen/kernels/Kernel.h"
 
@@ -29,9 +30,11 @@ std::string firstLines(const std::string &text) {
 }
 
 /// In the child: never returns. What goes wrong is written to `errorPipe`.
-[[noreturn]] void runChild(const KernelSymbol &symbol, const BuildOptions &options, int errorPipe) {
+[[noreturn]] void runChild(const KernelSymbol &symbol,
+                           const BuildOptions &options, int errorPipe) {
   dup2(errorPipe, STDERR_FILENO);
-  const std::filesystem::path object = options.directory / (symbol.str() + ".o");
+  const std::filesystem::path object =
+      options.directory / (symbol.str() + ".o");
   std::string text;
   try {
     compileObject(symbol, object, options.assembly);
@@ -50,7 +53,8 @@ std::string firstLines(const std::string &text) {
 std::string drain(int pipe) {
   std::string text;
   char block[4096];
-  for (ssize_t size; (size = read(pipe, block, sizeof(block))) > 0 || (size < 0 && errno == EINTR);)
+  for (ssize_t size; (size = read(pipe, block, sizeof(block))) > 0 ||
+                     (size < 0 && errno == EINTR);)
     if (size > 0)
       text.append(block, size_t(size));
   close(pipe);
@@ -59,17 +63,21 @@ std::string drain(int pipe) {
 
 } // namespace
 
-void compileObject(const KernelSymbol &symbol, const std::filesystem::path &object, bool assembly) {
+void compileObject(const KernelSymbol &symbol,
+                   const std::filesystem::path &object, bool assembly) {
   Halide::Module module = codegen::buildModule(symbol);
   const std::string scratch = object.string() + "." + std::to_string(getpid());
-  std::map<Halide::OutputFileType, std::string> files{{Halide::OutputFileType::object, scratch}};
+  std::map<Halide::OutputFileType, std::string> files{
+      {Halide::OutputFileType::object, scratch}};
   if (assembly)
-    files[Halide::OutputFileType::assembly] = std::filesystem::path(object).replace_extension(".s").string();
+    files[Halide::OutputFileType::assembly] =
+        std::filesystem::path(object).replace_extension(".s").string();
   module.compile(files);
   std::filesystem::rename(scratch, object);
 }
 
-std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols, const BuildOptions &options) {
+std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols,
+                                      const BuildOptions &options) {
   std::deque<KernelSymbol> waiting;
   std::set<std::string> seen;
   for (const KernelSymbol &symbol : symbols)
@@ -80,7 +88,8 @@ std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols, 
   std::map<pid_t, Child> running;
   int64_t done = 0;
   while (!waiting.empty() || !running.empty()) {
-    while (!waiting.empty() && int64_t(running.size()) < std::max<int64_t>(1, options.jobs)) {
+    while (!waiting.empty() &&
+           int64_t(running.size()) < std::max<int64_t>(1, options.jobs)) {
       const KernelSymbol symbol = waiting.front();
       waiting.pop_front();
       int ends[2];
@@ -108,8 +117,9 @@ std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols, 
       continue;
     const std::string text = firstLines(drain(child->second.errorPipe));
     if (WIFSIGNALED(status))
-      failures.push_back(child->second.symbol + ": the kernel compiler ended by signal " +
-                         std::to_string(WTERMSIG(status)) + (text.empty() ? "" : ": " + text));
+      failures.push_back(
+          child->second.symbol + ": the kernel compiler ended by signal " +
+          std::to_string(WTERMSIG(status)) + (text.empty() ? "" : ": " + text));
     else if (WEXITSTATUS(status) != 0)
       failures.push_back(child->second.symbol + ": " + text);
     ++done;

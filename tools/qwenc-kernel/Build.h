@@ -11,17 +11,22 @@
 namespace qwen {
 
 struct BuildOptions {
-  std::filesystem::path directory; // objects become directory/SYMBOL.o, by rename
+  std::filesystem::path
+      directory; // objects become directory/SYMBOL.o, by rename
   int64_t jobs = 1;
-  bool assembly = false;           // write SYMBOL.s as well
+  bool assembly = false; // write SYMBOL.s as well
   /// Called when a symbol is done, with the number done so far.
   std::function<void(const std::string &symbol, int64_t done)> progress;
 };
 
-/// Builds each distinct symbol; returns one `SYMBOL: reason` line for each that failed.
-std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols, const BuildOptions &options);
+/// Builds each distinct symbol; returns one `SYMBOL: reason` line for each that
+/// failed.
+std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols,
+                                      const BuildOptions &options);
 
-/// Writes the object (and assembly) of one symbol from this process; throws KernelError or Halide::Error.
-void compileObject(const KernelSymbol &symbol, const std::filesystem::path &object, bool assembly);
+/// Writes the object (and assembly) of one symbol from this process; throws
+/// KernelError or Halide::Error.
+void compileObject(const KernelSymbol &symbol,
+                   const std::filesystem::path &object, bool assembly);
 
 } // namespace qwen

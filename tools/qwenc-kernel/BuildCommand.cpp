@@ -11,13 +11,15 @@
 
 namespace qwen {
 
-bool parseSymbols(const std::vector<std::string> &texts, std::vector<KernelSymbol> &symbols) {
+bool parseSymbols(const std::vector<std::string> &texts,
+                  std::vector<KernelSymbol> &symbols) {
   bool good = true;
   for (const std::string &text : texts) {
     std::optional<KernelSymbol> symbol = KernelSymbol::parse(text);
     if (!symbol) {
       std::cerr << "qwenc-kernel: error: `" << text
-                << "` is no kernel symbol; the grammar is qk_<kernel>__<options>__<dims>__<target>_p<point>\n";
+                << "` is no kernel symbol; the grammar is "
+                   "qk_<kernel>__<options>__<dims>__<target>_p<point>\n";
       good = false;
       continue;
     }
@@ -34,9 +36,12 @@ void addBuild(CLI::App &app, int &status) {
     std::vector<std::string> symbols;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("build", "compile kernels into DIR/SYMBOL.o");
-  command->add_option("--out-dir", flags->directory, "folder for the objects")->required();
-  command->add_option("-j,--jobs", flags->jobs, "kernels compiled at a time")->check(CLI::Range(1, 1024));
+  CLI::App *command =
+      app.add_subcommand("build", "compile kernels into DIR/SYMBOL.o");
+  command->add_option("--out-dir", flags->directory, "folder for the objects")
+      ->required();
+  command->add_option("-j,--jobs", flags->jobs, "kernels compiled at a time")
+      ->check(CLI::Range(1, 1024));
   command->add_flag("-q,--quiet", flags->quiet, "no progress lines");
   command->add_flag("--asm", flags->assembly, "write DIR/SYMBOL.s too");
   command->add_option("symbols", flags->symbols, "kernel symbols")->required();
@@ -53,8 +58,11 @@ void addBuild(CLI::App &app, int &status) {
       status = 1;
       return;
     }
-    const size_t total = std::set<std::string>(flags->symbols.begin(), flags->symbols.end()).size();
-    BuildOptions options{flags->directory, flags->jobs, flags->assembly, nullptr};
+    const size_t total =
+        std::set<std::string>(flags->symbols.begin(), flags->symbols.end())
+            .size();
+    BuildOptions options{flags->directory, flags->jobs, flags->assembly,
+                         nullptr};
     if (!flags->quiet)
       options.progress = [total](const std::string &symbol, int64_t done) {
         std::cout << "[" << done << "/" << total << "] " << symbol << std::endl;
@@ -72,7 +80,8 @@ void addShow(CLI::App &app, int &status) {
     bool stmt = false, assembly = false, llvm = false;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("show", "print what a kernel compiles to");
+  CLI::App *command =
+      app.add_subcommand("show", "print what a kernel compiles to");
   command->add_option("symbol", flags->symbol, "kernel symbol")->required();
   command->add_flag("--stmt", flags->stmt, "Halide's loops");
   command->add_flag("--asm", flags->assembly, "assembly (the default)");
@@ -88,7 +97,8 @@ void addShow(CLI::App &app, int &status) {
                                 : flags->llvm ? OutputFileType::llvm_assembly
                                               : OutputFileType::assembly;
     const std::filesystem::path file =
-        std::filesystem::temp_directory_path() / ("qwenc-kernel-show-" + std::to_string(getpid()));
+        std::filesystem::temp_directory_path() /
+        ("qwenc-kernel-show-" + std::to_string(getpid()));
     try {
       codegen::buildModule(symbols.front()).compile({{type, file.string()}});
       std::cout << std::ifstream(file).rdbuf();

@@ -20,13 +20,15 @@ std::string readFile(const std::filesystem::path &path) {
   return text.str();
 }
 
-/// Hash of this very program: any change of kernels, formats or targets changes it.
+/// Hash of this very program: any change of kernels, formats or targets changes
+/// it.
 std::string programVersion() {
   uint64_t hash = 0xcbf29ce484222325ull;
   for (unsigned char byte : readFile("/proc/self/exe"))
     hash = (hash ^ byte) * 0x100000001b3ull;
   char text[32];
-  std::snprintf(text, sizeof(text), "halide%d.%d.%d-%016llx", HALIDE_VERSION_MAJOR, HALIDE_VERSION_MINOR,
+  std::snprintf(text, sizeof(text), "halide%d.%d.%d-%016llx",
+                HALIDE_VERSION_MAJOR, HALIDE_VERSION_MINOR,
                 HALIDE_VERSION_PATCH, (unsigned long long)hash);
   return text;
 }
@@ -35,7 +37,8 @@ std::string programVersion() {
 std::string asBytes(const std::string &text) {
   std::string bytes;
   for (size_t i = 0; i < text.size(); ++i)
-    bytes += std::to_string(int(static_cast<signed char>(text[i]))) + (i % 32 == 31 ? ",\n" : ",");
+    bytes += std::to_string(int(static_cast<signed char>(text[i]))) +
+             (i % 32 == 31 ? ",\n" : ",");
   return bytes;
 }
 
@@ -67,7 +70,8 @@ std::optional<KernelCatalog> loadCatalog(const std::string &scheduleFolder) {
     return catalog;
   std::vector<std::filesystem::path> files;
   std::error_code problem;
-  for (const auto &entry : std::filesystem::directory_iterator(scheduleFolder, problem))
+  for (const auto &entry :
+       std::filesystem::directory_iterator(scheduleFolder, problem))
     if (entry.path().extension() == ".json")
       files.push_back(entry.path());
   if (problem) {
@@ -77,12 +81,15 @@ std::optional<KernelCatalog> loadCatalog(const std::string &scheduleFolder) {
   std::sort(files.begin(), files.end());
   for (const std::filesystem::path &file : files) {
     std::string error;
-    std::optional<ScheduleFile> parsed = ScheduleFile::parse(readFile(file), catalog, error);
+    std::optional<ScheduleFile> parsed =
+        ScheduleFile::parse(readFile(file), catalog, error);
     if (!parsed) {
       std::cerr << file.string() << ": error: " << error << "\n";
       return std::nullopt;
     }
-    catalog.schedules.entries.insert(catalog.schedules.entries.end(), parsed->entries.begin(), parsed->entries.end());
+    catalog.schedules.entries.insert(catalog.schedules.entries.end(),
+                                     parsed->entries.begin(),
+                                     parsed->entries.end());
   }
   return catalog;
 }
@@ -93,10 +100,14 @@ void addCatalog(CLI::App &app, int &status) {
     bool bytes = false;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("catalog", "print formats, kernels, targets and schedules as JSON");
-  command->add_option("-o,--output", flags->output, "file to write; standard output if left out");
-  command->add_option("--schedules", flags->schedules, "folder of schedule files");
-  command->add_flag("--bytes", flags->bytes, "print the text as initialisers of a char array");
+  CLI::App *command = app.add_subcommand(
+      "catalog", "print formats, kernels, targets and schedules as JSON");
+  command->add_option("-o,--output", flags->output,
+                      "file to write; standard output if left out");
+  command->add_option("--schedules", flags->schedules,
+                      "folder of schedule files");
+  command->add_flag("--bytes", flags->bytes,
+                    "print the text as initialisers of a char array");
   command->callback([flags, &status] {
     const std::optional<KernelCatalog> catalog = loadCatalog(flags->schedules);
     if (!catalog) {

@@ -1,8 +1,9 @@
-// Check.cpp - `qwenc-kernel check`: every kernel, case, format and point against its f64 reference, and bit for bit
-// against each other.
+// Check.cpp - `qwenc-kernel check`: every kernel, case, format and point
+// against its f64 reference, and bit for bit against each other.
 //
-// For a kernel, options and case, all instances (targets with fma; one token and many; points) must write the same bytes
-// for the same row, at T of 1, 2, 5 and 17; one of them is judged by the reference.
+// For a kernel, options and case, all instances (targets with fma; one token
+// and many; points) must write the same bytes for the same row, at T of 1, 2, 5
+// and 17; one of them is judged by the reference.
 #include "codegen/kernels/Trial.h"
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Space.h"
@@ -49,20 +50,23 @@ char runningSymbol[512];
 
 void onCrash(int signal) {
   constexpr char kText[] = "\nqwenc-kernel: error: crashed in ";
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, kText, sizeof(kText) - 1);
+  [[maybe_unused]] ssize_t written =
+      write(STDERR_FILENO, kText, sizeof(kText) - 1);
   written = write(STDERR_FILENO, runningSymbol, std::strlen(runningSymbol));
   written = write(STDERR_FILENO, "\n", 1);
   _exit(1);
 }
 
-void callKernel(const SharedObject &library, const KernelSymbol &symbol, Trial &trial) {
+void callKernel(const SharedObject &library, const KernelSymbol &symbol,
+                Trial &trial) {
   std::strncpy(runningSymbol, symbol.str().c_str(), sizeof(runningSymbol) - 1);
   trial.call(library.find(symbol));
 }
 
 class Checker {
 public:
-  Checker(const KernelCatalog &catalog, const Flags &flags) : catalog(catalog), flags(flags) {}
+  Checker(const KernelCatalog &catalog, const Flags &flags)
+      : catalog(catalog), flags(flags) {}
 
   bool check(const Kernel &kernel) {
     std::vector<Group> groups = makeGroups(kernel);
@@ -87,18 +91,23 @@ public:
         if (group.largest)
           most = std::max(most, headroom);
       }
-      if (!damageSeen && !group.symbols.empty() && library.find(group.symbols.front()))
+      if (!damageSeen && !group.symbols.empty() &&
+          library.find(group.symbols.front()))
         good &= damageSeen = damageFails(library, group);
     }
     if (most > kMostHeadroom) {
-      std::cerr << "qwenc-kernel: error: the bound of `" << kernel.interface.name << "` is " << most
-                << " times the largest error; at most " << kMostHeadroom << " times is a test\n";
+      std::cerr << "qwenc-kernel: error: the bound of `"
+                << kernel.interface.name << "` is " << most
+                << " times the largest error; at most " << kMostHeadroom
+                << " times is a test\n";
       good = false;
     }
-    std::cout << std::left << std::setw(20) << kernel.interface.name << std::right << std::setw(6) << symbols.size()
-              << " instances " << std::setw(5) << groups.size() << " groups";
+    std::cout << std::left << std::setw(20) << kernel.interface.name
+              << std::right << std::setw(6) << symbols.size() << " instances "
+              << std::setw(5) << groups.size() << " groups";
     if (most > 0)
-      std::cout << "  headroom " << std::fixed << std::setprecision(1) << least << " (largest reduction " << most << ")";
+      std::cout << "  headroom " << std::fixed << std::setprecision(1) << least
+                << " (largest reduction " << most << ")";
     else
       std::cout << "  exact";
     std::cout << (good ? "" : "  FAILED") << std::endl;
@@ -109,14 +118,17 @@ private:
   const KernelCatalog &catalog;
   const Flags &flags;
 
-  /// The default point; the smallest and the largest tiles too where it matters; all legal points with --all.
-  std::vector<KernelSymbol> points(const CatalogKernel &kernel, KernelSymbol symbol, bool firstCase) const {
+  /// The default point; the smallest and the largest tiles too where it
+  /// matters; all legal points with --all.
+  std::vector<KernelSymbol> points(const CatalogKernel &kernel,
+                                   KernelSymbol symbol, bool firstCase) const {
     std::vector<KernelSymbol> legal = legalPoints(catalog, kernel, symbol);
     if (flags.all || legal.size() <= 1)
       return legal;
     std::string error;
     std::vector<KernelSymbol> few{
-        *catalog.chooseSymbol(symbol.kernel, symbol.options, symbol.dims, symbol.target, nullptr, error)};
+        *catalog.chooseSymbol(symbol.kernel, symbol.options, symbol.dims,
+                              symbol.target, nullptr, error)};
     if (!flags.quick || (symbol.target == flags.targets.front() && firstCase)) {
       few.push_back(legal.front());
       few.push_back(legal.back());
@@ -132,16 +144,20 @@ private:
     return names;
   }
 
-  /// A quick run has each format in `linear` and `embedding`; the other kernels of the same core have the first float
-  /// format and the first integer one. Flags are all or none.
-  static bool isQuick(const Kernel &kernel, const std::vector<std::string> &options, int64_t flagCount,
-                      size_t flagsInAll) {
+  /// A quick run has each format in `linear` and `embedding`; the other kernels
+  /// of the same core have the first float format and the first integer one.
+  /// Flags are all or none.
+  static bool isQuick(const Kernel &kernel,
+                      const std::vector<std::string> &options,
+                      int64_t flagCount, size_t flagsInAll) {
     if (flagCount != 0 && flagCount != int64_t(flagsInAll))
       return false;
-    const codegen::Format *format = options.empty() ? nullptr : codegen::findFormat(options.front());
+    const codegen::Format *format =
+        options.empty() ? nullptr : codegen::findFormat(options.front());
     if (!format || kernel.interface.options.front().name != "format")
       return true;
-    if (kernel.interface.name == "linear" || kernel.interface.name == "embedding")
+    if (kernel.interface.name == "linear" ||
+        kernel.interface.name == "embedding")
       return flagCount == 0 || options.front() == options.at(1);
     for (const codegen::Format &row : codegen::formats())
       if ((row.scaleGroup > 0) == (format->scaleGroup > 0))
@@ -152,14 +168,18 @@ private:
   std::vector<Group> makeGroups(const Kernel &kernel) const {
     std::vector<Group> groups;
     const std::vector<std::string> flagNames = flagsOf(kernel.interface);
-    for (const std::vector<std::string> &options : optionCombinations(catalog, kernel.interface)) {
-      const auto flagCount = std::count_if(options.begin(), options.end(), [&](const std::string &option) {
-        return std::count(flagNames.begin(), flagNames.end(), option) > 0;
-      });
+    for (const std::vector<std::string> &options :
+         optionCombinations(catalog, kernel.interface)) {
+      const auto flagCount = std::count_if(
+          options.begin(), options.end(), [&](const std::string &option) {
+            return std::count(flagNames.begin(), flagNames.end(), option) > 0;
+          });
       if (flags.quick && !isQuick(kernel, options, flagCount, flagNames.size()))
         continue;
-      if (!flags.formats.empty() && catalog.format(options.empty() ? "" : options.front()) &&
-          !std::count(flags.formats.begin(), flags.formats.end(), options.front()))
+      if (!flags.formats.empty() &&
+          catalog.format(options.empty() ? "" : options.front()) &&
+          !std::count(flags.formats.begin(), flags.formats.end(),
+                      options.front()))
         continue;
       for (const Case &shape : kernel.cases) {
         const bool first = &shape == &kernel.cases.front();
@@ -169,12 +189,17 @@ private:
           if (flags.quick && !first && target != flags.targets.front())
             continue;
           const bool fma = codegen::findTarget(target)->fma;
-          Group &group = byFma.try_emplace(fma, Group{options, &shape, first, fma, {}}).first->second;
+          Group &group =
+              byFma.try_emplace(fma, Group{options, &shape, first, fma, {}})
+                  .first->second;
           for (int64_t tokens : {1, 0}) {
-            KernelSymbol symbol{kernel.interface.name, options, shape.dims, target, {}};
+            KernelSymbol symbol{
+                kernel.interface.name, options, shape.dims, target, {}};
             symbol.dims.emplace_back("t", tokens);
-            const std::vector<KernelSymbol> instances = points(kernel.interface, symbol, first);
-            group.symbols.insert(group.symbols.end(), instances.begin(), instances.end());
+            const std::vector<KernelSymbol> instances =
+                points(kernel.interface, symbol, first);
+            group.symbols.insert(group.symbols.end(), instances.begin(),
+                                 instances.end());
           }
         }
         for (auto &[fma, group] : byFma)
@@ -186,20 +211,25 @@ private:
 
   int64_t mostTokens(const Group &group) const {
     const int64_t positions = group.symbols.front().dim("s");
-    return positions < 0 ? kMostTokens : std::min(kMostTokens, positions - group.shape->position);
+    return positions < 0
+               ? kMostTokens
+               : std::min(kMostTokens, positions - group.shape->position);
   }
 
-  bool checkGroup(const SharedObject &library, const Group &group, double &headroom) const {
+  bool checkGroup(const SharedObject &library, const Group &group,
+                  double &headroom) const {
     const int64_t first = group.shape->position, rows = mostTokens(group);
     std::map<int64_t, std::vector<uint8_t>> wanted; // by row
     std::string wantedFrom;
     bool good = true;
     const auto fail = [&](const KernelSymbol &symbol, const std::string &text) {
       if (good)
-        std::cerr << "qwenc-kernel: error: " << symbol.str() << " (case " << group.shape->name << "): " << text << "\n";
+        std::cerr << "qwenc-kernel: error: " << symbol.str() << " (case "
+                  << group.shape->name << "): " << text << "\n";
       good = false;
     };
-    // The reference is computed once, for all rows, and serves every T and every instance.
+    // The reference is computed once, for all rows, and serves every T and
+    // every instance.
     std::unique_ptr<Trial> judge;
     for (int64_t tokens : {rows, int64_t(1), int64_t(2), int64_t(5)})
       for (int64_t start : {int64_t(0), rows - tokens}) {
@@ -212,7 +242,8 @@ private:
           }
           if (symbol.dim("t") == 1 && tokens != 1)
             continue;
-          auto owned = std::make_unique<Trial>(symbol, tokens, first + start, kSeed);
+          auto owned =
+              std::make_unique<Trial>(symbol, tokens, first + start, kSeed);
           Trial &trial = *owned;
           callKernel(library, symbol, trial);
           if (judge)
@@ -225,11 +256,13 @@ private:
           if (!judge && verdict.worst > 0 && tokens == rows)
             headroom = 1 / verdict.worst;
           for (int64_t t = 0; t < tokens; ++t) {
-            const auto [row, added] = wanted.try_emplace(start + t, trial.outputRow(t));
+            const auto [row, added] =
+                wanted.try_emplace(start + t, trial.outputRow(t));
             if (added)
               wantedFrom = symbol.str();
             else if (row->second != trial.outputRow(t))
-              fail(symbol, "row " + std::to_string(start + t) + " at T " + std::to_string(tokens) +
+              fail(symbol, "row " + std::to_string(start + t) + " at T " +
+                               std::to_string(tokens) +
                                " differs in its bits from " + wantedFrom);
           }
           if (!judge)
@@ -247,7 +280,8 @@ private:
     trial.damageReference();
     if (!trial.judge().within)
       return true;
-    std::cerr << "qwenc-kernel: error: " << symbol.str() << ": a damaged reference passes\n";
+    std::cerr << "qwenc-kernel: error: " << symbol.str()
+              << ": a damaged reference passes\n";
     return false;
   }
 };
@@ -260,12 +294,16 @@ int runCheck(Flags flags) {
     flags.jobs = std::max(1u, std::thread::hardware_concurrency());
   if (flags.targets.empty())
     for (const CatalogTarget &target : catalog->targets)
-      if (std::all_of(target.features.begin(), target.features.end(), cpuHasFeature))
+      if (std::all_of(target.features.begin(), target.features.end(),
+                      cpuHasFeature))
         flags.targets.push_back(target.name);
   for (const std::string &name : flags.targets) {
     const CatalogTarget *target = catalog->target(name);
-    if (!target || !std::all_of(target->features.begin(), target->features.end(), cpuHasFeature)) {
-      std::cerr << "qwenc-kernel: error: " << (target ? "this cpu cannot run target `" : "no target `") << name << "`\n";
+    if (!target || !std::all_of(target->features.begin(),
+                                target->features.end(), cpuHasFeature)) {
+      std::cerr << "qwenc-kernel: error: "
+                << (target ? "this cpu cannot run target `" : "no target `")
+                << name << "`\n";
       return 1;
     }
   }
@@ -280,7 +318,9 @@ int runCheck(Flags flags) {
   Checker checker(*catalog, flags);
   try {
     for (const Kernel &kernel : codegen::kernels())
-      if (flags.kernels.empty() || std::count(flags.kernels.begin(), flags.kernels.end(), kernel.interface.name))
+      if (flags.kernels.empty() ||
+          std::count(flags.kernels.begin(), flags.kernels.end(),
+                     kernel.interface.name))
         good &= checker.check(kernel);
   } catch (const codegen::KernelError &error) {
     std::cerr << "qwenc-kernel: error: " << error.text << "\n";
@@ -293,13 +333,19 @@ int runCheck(Flags flags) {
 
 void addCheck(CLI::App &app, int &status) {
   auto flags = std::make_shared<Flags>();
-  CLI::App *command = app.add_subcommand("check", "compare kernels with their references and with each other");
-  command->add_option("--kernel", flags->kernels, "kernels to check; all if left out");
-  command->add_option("--target", flags->targets, "targets to check; all that this cpu runs if left out");
-  command->add_option("--format", flags->formats, "weight formats to check; all if left out");
+  CLI::App *command = app.add_subcommand(
+      "check", "compare kernels with their references and with each other");
+  command->add_option("--kernel", flags->kernels,
+                      "kernels to check; all if left out");
+  command->add_option("--target", flags->targets,
+                      "targets to check; all that this cpu runs if left out");
+  command->add_option("--format", flags->formats,
+                      "weight formats to check; all if left out");
   command->add_option("-j,--jobs", flags->jobs, "kernels compiled at a time");
-  CLI::Option *quick = command->add_flag("--quick", flags->quick, "first case only on all but the best target");
-  command->add_flag("--all", flags->all, "every legal schedule point")->excludes(quick);
+  CLI::Option *quick = command->add_flag(
+      "--quick", flags->quick, "first case only on all but the best target");
+  command->add_flag("--all", flags->all, "every legal schedule point")
+      ->excludes(quick);
   command->callback([flags, &status] { status = runCheck(*flags); });
 }
 

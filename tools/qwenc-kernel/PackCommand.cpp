@@ -6,8 +6,12 @@ namespace qwen {
 
 void addPack(CLI::App &app, int &status) {
   auto request = std::make_shared<std::string>();
-  CLI::App *command = app.add_subcommand("pack", "pack a model's weights into one file");
-  command->add_option("request", *request, "JSON file that names tensors, formats and offsets")->required();
+  CLI::App *command =
+      app.add_subcommand("pack", "pack a model's weights into one file");
+  command
+      ->add_option("request", *request,
+                   "JSON file that names tensors, formats and offsets")
+      ->required();
   command->callback([request, &status] { status = packMain(*request); });
 }
 

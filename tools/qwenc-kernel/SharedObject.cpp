@@ -1,4 +1,5 @@
-// SharedObject.cpp - links with whichever linker this machine has; kernels need no library.
+// SharedObject.cpp - links with whichever linker this machine has; kernels need
+// no library.
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Build.h"
 
@@ -21,23 +22,31 @@ bool runProgram(std::vector<std::string> words) {
   arguments.push_back(nullptr);
   pid_t pid = 0;
   int status = 0;
-  return posix_spawnp(&pid, arguments[0], nullptr, nullptr, arguments.data(), environ) == 0 &&
-         waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return posix_spawnp(&pid, arguments[0], nullptr, nullptr, arguments.data(),
+                      environ) == 0 &&
+         waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
 }
 
 } // namespace
 
-SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols, int64_t jobs) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "qwenc-kernel-XXXXXX").string();
+SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
+                           int64_t jobs) {
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / "qwenc-kernel-XXXXXX").string();
   if (!mkdtemp(pattern.data())) {
     failureTexts.push_back(pattern + ": cannot create");
     return;
   }
   folder = pattern;
-  failureTexts = buildObjects(symbols, {.directory = folder, .jobs = jobs, .assembly = false, .progress = nullptr});
+  failureTexts = buildObjects(symbols, {.directory = folder,
+                                        .jobs = jobs,
+                                        .assembly = false,
+                                        .progress = nullptr});
   std::set<std::string> objects;
   for (const KernelSymbol &symbol : symbols)
-    if (const auto object = folder / (symbol.str() + ".o"); std::filesystem::exists(object))
+    if (const auto object = folder / (symbol.str() + ".o");
+        std::filesystem::exists(object))
       objects.insert(object.string());
   if (objects.empty())
     return;
@@ -52,7 +61,8 @@ SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols, int64_t job
   }
   if (!handle) {
     const char *reason = dlerror();
-    failureTexts.push_back("the kernels do not link: " + std::string(reason ? reason : "no linker works"));
+    failureTexts.push_back("the kernels do not link: " +
+                           std::string(reason ? reason : "no linker works"));
   }
 }
 

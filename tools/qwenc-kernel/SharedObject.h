@@ -1,4 +1,5 @@
-// SharedObject.h - compiled kernels, linked into one shared object and loaded into this process.
+// SharedObject.h - compiled kernels, linked into one shared object and loaded
+// into this process.
 #pragma once
 
 #include "codegen/catalog/KernelSymbol.h"
@@ -11,7 +12,8 @@ namespace qwen {
 
 class SharedObject {
 public:
-  /// Builds, links and loads the symbols in a scratch folder of its own. Failures are in `failures()`.
+  /// Builds, links and loads the symbols in a scratch folder of its own.
+  /// Failures are in `failures()`.
   SharedObject(const std::vector<KernelSymbol> &symbols, int64_t jobs);
   ~SharedObject();
   SharedObject(const SharedObject &) = delete;

@@ -5,7 +5,8 @@
 
 namespace qwen {
 
-std::vector<std::vector<std::string>> optionCombinations(const KernelCatalog &catalog, const CatalogKernel &kernel) {
+std::vector<std::vector<std::string>>
+optionCombinations(const KernelCatalog &catalog, const CatalogKernel &kernel) {
   std::vector<std::vector<std::string>> rows{{}};
   std::vector<std::string> flags;
   for (const CatalogOption &option : kernel.options) {
@@ -16,7 +17,8 @@ std::vector<std::vector<std::string>> optionCombinations(const KernelCatalog &ca
     std::vector<std::vector<std::string>> next;
     for (const std::vector<std::string> &row : rows)
       for (const std::string &value : option.values) {
-        if (option.name == "act" && !catalog.format(row.front())->takesActivation(value))
+        if (option.name == "act" &&
+            !catalog.format(row.front())->takesActivation(value))
           continue;
         next.push_back(row);
         next.back().push_back(value);
@@ -37,7 +39,9 @@ std::vector<std::vector<std::string>> optionCombinations(const KernelCatalog &ca
   return all;
 }
 
-std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog, const CatalogKernel &kernel, KernelSymbol symbol) {
+std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog,
+                                      const CatalogKernel &kernel,
+                                      KernelSymbol symbol) {
   std::vector<std::vector<int64_t>> points{{}};
   for (const CatalogKnob &knob : kernel.knobs) {
     std::vector<std::vector<int64_t>> next;

@@ -1,4 +1,5 @@
-// Space.h - which instances of a kernel there are to check: options, cases and points.
+// Space.h - which instances of a kernel there are to check: options, cases and
+// points.
 #pragma once
 
 #include "codegen/kernels/Kernel.h"
@@ -8,11 +9,14 @@
 
 namespace qwen {
 
-/// Every legal combination of option values of a kernel: all formats, activations and cache types, with no flag, each
-/// flag alone and all flags.
-std::vector<std::vector<std::string>> optionCombinations(const KernelCatalog &catalog, const CatalogKernel &kernel);
+/// Every legal combination of option values of a kernel: all formats,
+/// activations and cache types, with no flag, each flag alone and all flags.
+std::vector<std::vector<std::string>>
+optionCombinations(const KernelCatalog &catalog, const CatalogKernel &kernel);
 
 /// All legal points of a symbol whose `point` is empty.
-std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog, const CatalogKernel &kernel, KernelSymbol symbol);
+std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog,
+                                      const CatalogKernel &kernel,
+                                      KernelSymbol symbol);
 
 } // namespace qwen

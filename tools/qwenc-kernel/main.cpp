@@ -1,10 +1,12 @@
-// main.cpp - qwenc-kernel: everything that needs Halide, as a program of its own.
+// main.cpp - qwenc-kernel: everything that needs Halide, as a program of its
+// own.
 #include "tools/qwenc-kernel/Subcommands.h"
 
 #include <CLI/CLI.hpp>
 
 int main(int argc, char **argv) {
-  CLI::App app{"qwenc-kernel - builds, checks and measures kernels, and packs weights"};
+  CLI::App app{
+      "qwenc-kernel - builds, checks and measures kernels, and packs weights"};
   app.require_subcommand(1);
   int status = 0;
   qwen::addCatalog(app, status);

@@ -1,4 +1,5 @@
-// ctest -R unit/codegen_catalog - the catalog of this build: look-ups, arguments, points, schedule files, chunks.
+// ctest -R unit/codegen_catalog - the catalog of this build: look-ups,
+// arguments, points, schedule files, chunks.
 #include "codegen/catalog/Catalog.h"
 #include "codegen/catalog/CatalogJson.h"
 
@@ -22,10 +23,13 @@ std::string argumentNames(std::string_view kernel, const Options &options) {
   return names;
 }
 
-std::string chosen(const Options &options, const Dims &dims, const std::string &target,
-                   const ScheduleFile *overrides = nullptr, const std::string &kernel = "linear") {
+std::string chosen(const Options &options, const Dims &dims,
+                   const std::string &target,
+                   const ScheduleFile *overrides = nullptr,
+                   const std::string &kernel = "linear") {
   std::string error;
-  const auto symbol = catalog().chooseSymbol(kernel, options, dims, target, overrides, error);
+  const auto symbol =
+      catalog().chooseSymbol(kernel, options, dims, target, overrides, error);
   return symbol ? symbol->str() : error;
 }
 
@@ -44,41 +48,53 @@ TEST(Catalog, RefusesBrokenText) {
 
 TEST(Catalog, GivesArgumentsInCallingOrder) {
   EXPECT_EQ(argumentNames("linear", {"q8g32", "q8g32", "bias", "residual"}),
-            "xq:i8 xs:f32 xsum:i32 W.q:u8 W.s:f16 bias:f32 residual:f32 T:i32 y:f32 ");
-  EXPECT_EQ(argumentNames("linear_rope_append", {"f32", "f32", "f16", "norm"}),
-            "x:f32 W.w:f32 w:f32 rope:f32 T:i32 position:i32 eps:f32 keys:f16 ");
-  EXPECT_EQ(argumentNames("quantize", {}), "x:f32 T:i32 xq:i8 xs:f32 xsum:i32 ");
+            "xq:i8 xs:f32 xsum:i32 W.q:u8 W.s:f16 bias:f32 residual:f32 T:i32 "
+            "y:f32 ");
+  EXPECT_EQ(
+      argumentNames("linear_rope_append", {"f32", "f32", "f16", "norm"}),
+      "x:f32 W.w:f32 w:f32 rope:f32 T:i32 position:i32 eps:f32 keys:f16 ");
+  EXPECT_EQ(argumentNames("quantize", {}),
+            "x:f32 T:i32 xq:i8 xs:f32 xsum:i32 ");
   EXPECT_EQ(argumentNames("argmax", {}), "logits:f32 T:i32 y:i32 ");
 }
 
 TEST(Catalog, NamesTheOptionThatIsWrong) {
-  EXPECT_NE(argumentNames("linear", {"q8g32"}).find("needs option `act`"), std::string::npos);
-  EXPECT_NE(argumentNames("linear", {"q8g32", "f32", "norm"}).find("takes no option `norm`"), std::string::npos);
-  EXPECT_NE(argumentNames("conv", {}).find("no kernel `conv`"), std::string::npos);
+  EXPECT_NE(argumentNames("linear", {"q8g32"}).find("needs option `act`"),
+            std::string::npos);
+  EXPECT_NE(argumentNames("linear", {"q8g32", "f32", "norm"})
+                .find("takes no option `norm`"),
+            std::string::npos);
+  EXPECT_NE(argumentNames("conv", {}).find("no kernel `conv`"),
+            std::string::npos);
 }
 
 TEST(Catalog, PlaneSizesAreTheFormatTables) {
   const CatalogFormat *q4k = catalog().format("q4k");
   ASSERT_TRUE(q4k);
-  // 144 bytes a super-block of 256 in the file; 16 in c and m are u8 where the file packs 6 bits.
+  // 144 bytes a super-block of 256 in the file; 16 in c and m are u8 where the
+  // file packs 6 bits.
   EXPECT_EQ(q4k->bytes(16, 256), 16 * (128 + 8 + 8 + 2 + 2));
-  EXPECT_EQ(catalog().format("q8g32")->bytes(17, 64), 2 * (512 + 32) * 2); // rows go up to whole panels
+  EXPECT_EQ(catalog().format("q8g32")->bytes(17, 64),
+            2 * (512 + 32) * 2); // rows go up to whole panels
 }
 
 TEST(Catalog, DefaultPointsFitTheRegisters) {
   for (const CatalogTarget &target : catalog().targets) {
     std::string error;
-    const auto symbol = catalog().chooseSymbol("linear", {"f32", "f32"}, {{"k", 64}, {"n", 512}, {"m", 256}, {"t", 0}},
-                                               target.name, nullptr, error);
+    const auto symbol = catalog().chooseSymbol(
+        "linear", {"f32", "f32"}, {{"k", 64}, {"n", 512}, {"m", 256}, {"t", 0}},
+        target.name, nullptr, error);
     ASSERT_TRUE(symbol) << error;
-    EXPECT_LE(symbol->point[0] * symbol->point[1] * 16 / target.lanes, target.registers);
+    EXPECT_LE(symbol->point[0] * symbol->point[1] * 16 / target.lanes,
+              target.registers);
   }
 }
 
 TEST(Catalog, OneTokenHasNoTokenTile) {
   std::string error;
-  const auto symbol = catalog().chooseSymbol("linear", {"q8g32", "q8g32"},
-                                             {{"k", 64}, {"n", 48}, {"m", 48}, {"t", 1}}, "avx512", nullptr, error);
+  const auto symbol = catalog().chooseSymbol(
+      "linear", {"q8g32", "q8g32"}, {{"k", 64}, {"n", 48}, {"m", 48}, {"t", 1}},
+      "avx512", nullptr, error);
   ASSERT_TRUE(symbol) << error;
   EXPECT_EQ(symbol->point[0], 1);
   EXPECT_EQ(48 / 16 % symbol->point[1], 0);
@@ -90,17 +106,31 @@ TEST(Catalog, RefusesIllegalSymbolsWithTheNumbers) {
     Dims dims;
     const char *part;
   } rows[] = {
-      {{"q8g32", "q8g32"}, {{"k", 100}, {"n", 64}, {"m", 64}, {"t", 1}}, "dim `k` of kernel `linear` is 100; format"},
-      {{"f32", "q8g32"}, {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "format `f32` takes activations f32"},
-      {{"f32", "f32"}, {{"k", 64}, {"n", 64}, {"m", 48}, {"t", 1}}, "is 48, which does not divide 64"},
-      {{"f32", "f32"}, {{"k", 64}, {"n", 64}, {"m", 24}, {"t", 1}}, "is 24, not a multiple of 16"},
-      {{"f32", "f32"}, {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 2}}, "dim `t` of kernel `linear` is 2"},
-      {{"f32", "f32"}, {{"k", 64}, {"m", 64}, {"t", 1}}, "are k, n, m, t, and got k, m, t"},
+      {{"q8g32", "q8g32"},
+       {{"k", 100}, {"n", 64}, {"m", 64}, {"t", 1}},
+       "dim `k` of kernel `linear` is 100; format"},
+      {{"f32", "q8g32"},
+       {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}},
+       "format `f32` takes activations f32"},
+      {{"f32", "f32"},
+       {{"k", 64}, {"n", 64}, {"m", 48}, {"t", 1}},
+       "is 48, which does not divide 64"},
+      {{"f32", "f32"},
+       {{"k", 64}, {"n", 64}, {"m", 24}, {"t", 1}},
+       "is 24, not a multiple of 16"},
+      {{"f32", "f32"},
+       {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 2}},
+       "dim `t` of kernel `linear` is 2"},
+      {{"f32", "f32"},
+       {{"k", 64}, {"m", 64}, {"t", 1}},
+       "are k, n, m, t, and got k, m, t"},
   };
   for (const auto &row : rows)
-    EXPECT_NE(chosen(row.options, row.dims, "avx2").find(row.part), std::string::npos)
+    EXPECT_NE(chosen(row.options, row.dims, "avx2").find(row.part),
+              std::string::npos)
         << chosen(row.options, row.dims, "avx2");
-  EXPECT_NE(chosen({"f32", "f32"}, {}, "arm").find("no target `arm`"), std::string::npos);
+  EXPECT_NE(chosen({"f32", "f32"}, {}, "arm").find("no target `arm`"),
+            std::string::npos);
 }
 
 TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
@@ -112,18 +142,24 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
     {"kernel": "linear", "target": "avx2", "point": {"panels": 2}}]})",
                                         catalog(), error);
   ASSERT_TRUE(file) << error;
-  EXPECT_EQ(chosen({"q8g32", "q8g32"}, {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512", &*file),
+  EXPECT_EQ(chosen({"q8g32", "q8g32"},
+                   {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
+                   &*file),
             "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2");
-  EXPECT_EQ(chosen({"q8g32", "q8g32"}, {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512", &*file),
+  EXPECT_EQ(chosen({"q8g32", "q8g32"},
+                   {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
+                   &*file),
             "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2");
 }
 
 TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
   std::string error;
-  const auto file =
-      ScheduleFile::parse(R"({"points": [{"kernel": "linear", "point": {"panels": 4}}]})", catalog(), error);
+  const auto file = ScheduleFile::parse(
+      R"({"points": [{"kernel": "linear", "point": {"panels": 4}}]})",
+      catalog(), error);
   ASSERT_TRUE(file) << error;
-  EXPECT_EQ(chosen({"f32", "f32"}, {{"k", 64}, {"n", 96}, {"m", 96}, {"t", 1}}, "avx512", &*file),
+  EXPECT_EQ(chosen({"f32", "f32"}, {{"k", 64}, {"n", 96}, {"m", 96}, {"t", 1}},
+                   "avx512", &*file),
             "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1");
 }
 
@@ -137,16 +173,19 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
       {R"({"target": "arm", "points": []})", "unknown target \"arm\""},
       {R"({"points": [1]})", "points[0] is not an object"},
       {R"({"points": [{"point": {}}]})", "points[0] needs `kernel`"},
-      {R"({"points": [{"kernel": "linear"}]})", "points[0] needs `point`, an object of knobs and values"},
+      {R"({"points": [{"kernel": "linear"}]})",
+       "points[0] needs `point`, an object of knobs and values"},
       {R"({"points": [{"kernel": "linear", "point": {"tile": 1}}]})",
        "points[0] names the unknown knob `tile` of kernel `linear`"},
       {R"({"points": [{"kernel": "linear", "point": {"panels": 3}}]})",
-       "points[0] sets knob `panels` of kernel `linear` to 3; values: [1,2,4,8]"},
+       "points[0] sets knob `panels` of kernel `linear` to 3; values: "
+       "[1,2,4,8]"},
       {R"({"points": [{"kernel": "linear", "options": ["q3"], "point": {}}]})",
        "points[0] names the unknown option \"q3\" of kernel `linear`"},
       {R"({"points": [{"kernel": "linear", "dims": {"z": 1}, "point": {}}]})",
        "points[0] names the unknown dim `z` of kernel `linear`"},
-      {R"({"points": [{"kernel": "linear", "dims": {"k": "x"}, "point": {}}]})", "points[0] has dim `k` that is no integer"},
+      {R"({"points": [{"kernel": "linear", "dims": {"k": "x"}, "point": {}}]})",
+       "points[0] has dim `k` that is no integer"},
   };
   for (const auto &row : rows) {
     std::string error;
@@ -170,7 +209,8 @@ TEST(ChunkRows, DividesAndKeepsHeadsWhole) {
 
 TEST(ChunkRows, GivesChunksToATeamWithoutMakingThemTiny) {
   const CatalogFormat &format = *catalog().format("q8g32");
-  const int64_t head = chunkRows(format, 151936, 896, 1, 1), ffn = chunkRows(format, 4864, 896, 1, 2);
+  const int64_t head = chunkRows(format, 151936, 896, 1, 1),
+                ffn = chunkRows(format, 4864, 896, 1, 2);
   EXPECT_GE(format.bytes(head, 896), 32 << 10);
   EXPECT_LE(format.bytes(head, 896), 128 << 10);
   EXPECT_GE(2 * format.bytes(ffn, 896), 32 << 10);

@@ -1,4 +1,5 @@
-// ctest -R unit/codegen_kernels - kernels use the instructions they are designed for, and call nothing.
+// ctest -R unit/codegen_kernels - kernels use the instructions they are
+// designed for, and call nothing.
 //
 // A slower instruction gives the same numbers, so only the assembly tells.
 #include "codegen/kernels/Kernel.h"
@@ -20,9 +21,11 @@ std::string assembly(const std::string &text) {
   if (!symbol)
     return "";
   const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / ("qwen-assembly-test-" + std::to_string(getpid()));
+      std::filesystem::temp_directory_path() /
+      ("qwen-assembly-test-" + std::to_string(getpid()));
   try {
-    buildModule(*symbol).compile({{Halide::OutputFileType::assembly, file.string()}});
+    buildModule(*symbol).compile(
+        {{Halide::OutputFileType::assembly, file.string()}});
   } catch (const KernelError &error) {
     ADD_FAILURE() << text << ": " << error.text;
   } catch (const Halide::Error &error) {
@@ -36,16 +39,19 @@ std::string assembly(const std::string &text) {
 
 int64_t count(const std::string &text, const std::string &instruction) {
   int64_t found = 0;
-  for (size_t at = 0; (at = text.find("\t" + instruction, at)) != std::string::npos; ++at)
+  for (size_t at = 0;
+       (at = text.find("\t" + instruction, at)) != std::string::npos; ++at)
     ++found;
   return found;
 }
 
 /// Functions that the code calls or jumps to, other than memcpy's kind.
 std::string calls(const std::string &text) {
-  static const std::regex pattern(R"(\t(?:call|jmp)q?\t\*?([A-Za-z_][\w@.]*|%\w+))");
+  static const std::regex pattern(
+      R"(\t(?:call|jmp)q?\t\*?([A-Za-z_][\w@.]*|%\w+))");
   std::string names;
-  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) {
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end;
+       match != end; ++match) {
     const std::string name = (*match)[1];
     if (name.rfind("mem", 0) != 0)
       names += name + " ";
@@ -64,7 +70,8 @@ std::vector<std::string> integerFormats() {
 TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
   for (const std::string &format : integerFormats())
     for (const char *rest : {"t1__avx512_p1x2x1", "t0__avx512_p4x2x1"}) {
-      const std::string symbol = "qk_linear__" + format + "_q8g32__k512_n64_m64_" + rest;
+      const std::string symbol =
+          "qk_linear__" + format + "_q8g32__k512_n64_m64_" + rest;
       const std::string text = assembly(symbol);
       EXPECT_GE(count(text, "vpdpbusd"), 16) << symbol;
       EXPECT_EQ(count(text, "vpmaddwd"), 0) << symbol;
@@ -74,7 +81,8 @@ TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
 
 TEST(Assembly, Avx2IntegerDotsAreVpmaddwd) {
   for (const std::string &format : integerFormats()) {
-    const std::string symbol = "qk_linear__" + format + "_q8g32__k512_n64_m64_t1__avx2_p1x2x1";
+    const std::string symbol =
+        "qk_linear__" + format + "_q8g32__k512_n64_m64_t1__avx2_p1x2x1";
     const std::string text = assembly(symbol);
     EXPECT_GE(count(text, "vpmaddwd"), 16) << symbol;
     EXPECT_EQ(count(text, "vpmulld"), 0) << symbol;
@@ -85,10 +93,14 @@ TEST(Assembly, Avx2IntegerDotsAreVpmaddwd) {
 
 TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
   for (const char *symbol :
-       {"qk_linear__f32_f32__k512_n64_m64_t0__avx512_p8x2x1", "qk_linear__bf16_f32__k512_n64_m64_t0__avx512_p8x2x1",
-        "qk_linear__f16_f32__k512_n64_m64_t1__avx512_p1x2x1", "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1",
-        "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1", "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1",
-        "qk_swiglu__plain__k512_t1__avx512_p", "qk_linear_swiglu__q8g32_q8g32__k512_n64_m64_t0__avx512_p4x2x1"}) {
+       {"qk_linear__f32_f32__k512_n64_m64_t0__avx512_p8x2x1",
+        "qk_linear__bf16_f32__k512_n64_m64_t0__avx512_p8x2x1",
+        "qk_linear__f16_f32__k512_n64_m64_t1__avx512_p1x2x1",
+        "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1",
+        "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1",
+        "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1",
+        "qk_swiglu__plain__k512_t1__avx512_p",
+        "qk_linear_swiglu__q8g32_q8g32__k512_n64_m64_t0__avx512_p4x2x1"}) {
     const std::string text = assembly(symbol);
     int64_t vector = 0, scalar = 0;
     for (const char *kind : {"132", "213", "231"})
@@ -114,12 +126,15 @@ TEST(Assembly, KernelsCallNothing) {
         std::vector<std::string> options;
         for (const CatalogOption &option : kernel.interface.options)
           if (!option.flag)
-            options.push_back(option.name == "format" ? "q8g32" : option.values.back());
-        std::vector<std::pair<std::string, int64_t>> dims = kernel.cases.back().dims;
+            options.push_back(option.name == "format" ? "q8g32"
+                                                      : option.values.back());
+        std::vector<std::pair<std::string, int64_t>> dims =
+            kernel.cases.back().dims;
         dims.emplace_back("t", tokens);
         std::string error;
         const auto symbol =
-            catalog.chooseSymbol(kernel.interface.name, options, dims, target.data.name, nullptr, error);
+            catalog.chooseSymbol(kernel.interface.name, options, dims,
+                                 target.data.name, nullptr, error);
         ASSERT_TRUE(symbol) << error;
         EXPECT_EQ(calls(assembly(symbol->str())), "") << symbol->str();
       }
