@@ -1,0 +1,345 @@
+// Compile.cpp - `qwenc compile`: from a model to any stop, the executable and
+// its weights file included.
+#include "codegen/catalog/Catalog.h"
+#include "codegen/emit/KernelObjects.h"
+#include "codegen/emit/Link.h"
+#include "codegen/emit/LowerToLLVM.h"
+#include "codegen/emit/ObjectFile.h"
+#include "codegen/emit/OutputFile.h"
+#include "codegen/emit/WeightsFile.h"
+#include "frontend/config/ReadBuild.h"
+#include "frontend/diag/Json.h"
+#include "frontend/model/ImportModel.h"
+#include "frontend/tokenizer/TokenizerImport.h"
+#include "frontend/weights/OpenModel.h"
+#include "passes/ir/QwenOps.h"
+#include "passes/pipeline/PassTrace.h"
+#include "qwen/qwen.h"
+#include "tools/qwenc/Command.h"
+#include "tools/qwenc/CompileOptions.h"
+#include "tools/qwenc/ModelText.h"
+#include "tools/qwenc/Reporting.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <sstream>
+
+namespace qwen {
+namespace {
+
+constexpr int64_t kDefaultContext = 4096;
+
+class Compilation {
+public:
+  explicit Compilation(CompileOptions options)
+      : options(std::move(options)), trace("", timings) {}
+
+  int run() {
+    if (int code = readNamedBuild())
+      return code;
+    if (std::optional<std::string> problem = resolve(options)) {
+      reportError(*problem);
+      return kExitUser;
+    }
+    int code = compile();
+    if (code == 0 && options.time)
+      printTimings(timings);
+    return code;
+  }
+
+private:
+  CompileOptions options;
+  Timings timings;
+  PassTrace trace;
+  std::optional<CheckpointSource> source; // absent for an .mlir file
+  std::string tokenizer;                  // its section of the weights file
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::OwningOpRef<mlir::ModuleOp> imported; // what a reproducer starts from
+
+  /// A JSON file that names a model is a build: its values count where the
+  /// command line gave none.
+  int readNamedBuild() {
+    if (!llvm::StringRef(options.model).ends_with(".json"))
+      return 0;
+    std::ostringstream ignored;
+    Diagnostics quiet(ignored);
+    std::optional<JsonValue> root = readJsonFile(options.model, quiet);
+    if (!root || !root->find("model") || root->find("model_type"))
+      return 0;
+    Diagnostics diags(std::cerr);
+    std::optional<BuildConfig> build = readBuild(options.model, diags);
+    if (!build)
+      return kExitUser;
+    options.model = build->model;
+    auto take = [](auto &option, const auto &value, bool given) {
+      if (value && !given)
+        option = *value;
+    };
+    take(options.pipeline.format, build->format, options.formatGiven);
+    take(options.pipeline.activations, build->activations,
+         options.activationsGiven);
+    take(options.pipeline.target, build->target, options.targetGiven);
+    take(options.context, build->context, options.context.has_value());
+    return 0;
+  }
+
+  int compile() {
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    context.loadDialect<mlir::func::FuncDialect, ir::QwenDialect,
+                        mlir::LLVM::LLVMDialect>();
+    mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
+    bool isText = llvm::StringRef(options.model).ends_with(".mlir");
+    int code = isText ? parse(context) : import(context);
+    if (code != 0 || options.pipeline.stop == Stop::Spec)
+      return code;
+    imported = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
+    if (!ir::getPlan(*module))
+      if ((code = runPasses()) != 0)
+        return code;
+    code = options.pipeline.stop <= Stop::Planned ? writeIR() : emit();
+    imported = nullptr;
+    module = nullptr; // before the context it lives in
+    return code;
+  }
+
+  int parse(mlir::MLIRContext &context) {
+    module = mlir::parseSourceFile<mlir::ModuleOp>(options.model, &context);
+    if (!module)
+      return kExitUser;
+    if (options.pipeline.stop == Stop::Spec ||
+        options.pipeline.stop == Stop::Executable) {
+      reportError("an .mlir file does not lead to `--emit=" + options.stop +
+                  "`");
+      return kExitUser;
+    }
+    return 0;
+  }
+
+  int import(mlir::MLIRContext &context) {
+    Diagnostics diags(std::cerr);
+    source = trace.timed("open", [&] {
+      return openModel(options.model, {options.ignoredKeys, ""}, diags);
+    });
+    if (!source)
+      return kExitUser;
+    if (options.pipeline.stop == Stop::Spec) {
+      if (llvm::Error error =
+              writeOutput(options.output, specText(source->spec)))
+        return reportError(std::move(error));
+      return 0;
+    }
+    int64_t most = source->spec.maxPositions;
+    if (!options.context)
+      options.context = std::min(kDefaultContext, most);
+    if (*options.context < 1 || *options.context > most) {
+      reportError("`--context` is " + std::to_string(*options.context) +
+                  "; the model takes 1 to " + std::to_string(most) + " tokens");
+      return kExitUser;
+    }
+    options.pipeline.prefillChunk =
+        std::min(options.pipeline.prefillChunk, *options.context);
+    if (!importTokenizer(diags))
+      return kExitUser;
+    ImportOptions import{*options.context, options.cacheType, generatedIds()};
+    module = trace.timed("import", [&] {
+      return importModel(context, source->spec,
+                         source->tensors ? &*source->tensors : nullptr, import);
+    });
+    return module ? 0 : kExitUser;
+  }
+
+  /// Only what ends in an executable needs the table itself, but every stop
+  /// needs to know how many ids it has.
+  bool importTokenizer(Diagnostics &diags) {
+    if (source->tokenizerPath.empty())
+      return true;
+    std::optional<std::vector<uint8_t>> bytes = trace.timed("tokenizer", [&] {
+      int64_t vocab = source->spec.vocabSize;
+      return source->gguf
+                 ? importTokenizerGguf(*source->gguf, vocab, diags)
+                 : importTokenizerJson(source->tokenizerPath, vocab, diags);
+    });
+    if (bytes)
+      tokenizer.assign(bytes->begin(), bytes->end());
+    return bytes.has_value();
+  }
+
+  /// Ids below this one can be generated: what lies above are padding rows. 0
+  /// when nothing is known.
+  int64_t generatedIds() const {
+    if (tokenizer.empty())
+      return 0;
+    qwen_tokenizer_header header;
+    std::memcpy(&header, tokenizer.data(), sizeof(header));
+    int64_t count = header.vocab_size;
+    while (count > 1 &&
+           (tokenizer[header.token_flags + count - 1] & QWEN_TOKEN_UNUSED))
+      --count;
+    return count;
+  }
+
+  int runPasses() {
+    PipelineResult result = runPipeline(*module, options.pipeline, timings);
+    switch (result.status) {
+    case PipelineStatus::Ok:
+      return 0;
+    case PipelineStatus::UserError:
+      return kExitUser;
+    case PipelineStatus::Broken:
+      return reportBroken(result.failedPass, *imported, options.pipeline.str());
+    }
+    llvm_unreachable("every status is handled");
+  }
+
+  int writeIR() {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module->print(stream);
+    stream << "\n";
+    if (llvm::Error error = writeOutput(options.output, text))
+      return reportError(std::move(error));
+    return 0;
+  }
+
+  PlanFacts planFacts() {
+    PlanFacts facts;
+    const CatalogTarget *target =
+        KernelCatalog::builtin().target(options.pipeline.target);
+    facts.target = target->name;
+    facts.features = target->features;
+    facts.description = "{}";
+    if (!source)
+      return facts;
+    const ModelSpec &spec = source->spec;
+    facts.description =
+        descriptionText(*source, options, kernelSymbols(*module));
+    facts.hiddenSize = spec.hiddenSize;
+    facts.ffnSize = spec.ffnSize;
+    facts.layers = spec.layers;
+    facts.queryHeads = spec.queryHeads;
+    facts.keyValueHeads = spec.keyValueHeads;
+    facts.headWidth = spec.headWidth;
+    facts.vocabSize = spec.vocabSize;
+    facts.context = *options.context;
+    return facts;
+  }
+
+  static std::string siblingOf(llvm::StringRef path) {
+    std::string self = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
+    llvm::SmallString<256> result(llvm::sys::path::parent_path(self));
+    llvm::sys::path::append(result, path);
+    llvm::sys::path::remove_dots(result, /*remove_dot_dot=*/true);
+    return result.str().str();
+  }
+
+  int emit() {
+    PlanFacts facts = planFacts();
+    Fingerprint fingerprint = fingerprintOf(*module, facts);
+    std::vector<std::string> symbols = kernelSymbols(*module);
+    WeightsFile weights{fingerprint,
+                        ir::getPlan(*module).getWeightsBytes(),
+                        packedTensors(*module),
+                        {},
+                        tokenizer,
+                        ""};
+    trace.timed("lower-to-llvm", [&] {
+      lowerToLLVM(*module, facts, fingerprint);
+      return 0;
+    });
+    if (failed(mlir::verify(*module)))
+      return reportBroken("lower-to-llvm", *imported, options.pipeline.str());
+    if (options.pipeline.stop == Stop::Llvm)
+      return writeIR();
+
+    llvm::LLVMContext llvmContext;
+    auto object =
+        trace.timed("code-generation", [&]() -> llvm::Expected<std::string> {
+          auto code = translateToLLVMIR(*module, llvmContext, hostTriple());
+          if (!code)
+            return code.takeError();
+          return emitObject(**code);
+        });
+    if (!object) {
+      reportError(llvm::toString(object.takeError()));
+      return reportBroken("code-generation", *imported, options.pipeline.str());
+    }
+    if (options.pipeline.stop == Stop::Object) {
+      if (llvm::Error error = writeOutput(options.output, *object))
+        return reportError(std::move(error));
+      return 0;
+    }
+    if (llvm::Error error = makeExecutable(*object, symbols, weights))
+      return reportError(std::move(error));
+    return 0;
+  }
+
+  llvm::Error makeExecutable(const std::string &object,
+                             const std::vector<std::string> &symbols,
+                             WeightsFile &weights) {
+    std::string compiler = siblingOf("qwenc-kernel");
+    auto kernels = trace.timed("kernels", [&] {
+      return kernelObjects(symbols, {compiler, "", options.jobs});
+    });
+    if (!kernels)
+      return kernels.takeError();
+
+    OutputFile objectFile(options.output +
+                          ".o"); // a temporary: never committed
+    if (llvm::Error error = objectFile.write(object))
+      return error;
+    std::vector<std::string> objects = {objectFile.temporary()};
+    objects.insert(objects.end(), kernels->begin(), kernels->end());
+    LinkOptions link{options.linker, {QWENC_UTF8PROC}, true};
+    for (const char *archive : {"cli", "core", "tokenizer"})
+      link.archives.push_back(
+          siblingOf(std::string("../lib/libqwen_runtime_") + archive + ".a"));
+    OutputFile executable(options.output);
+    llvm::Error linked = trace.timed("link", [&] {
+      return linkExecutable(objects, executable.temporary(), link);
+    });
+    if (linked)
+      return linked;
+
+    if (source->tensors) {
+      weights.generation = generationText(*source);
+      for (const auto &[name, tensor] : *source->tensors)
+        weights.sources[name] = {tensor.path, tensor.offsetBytes,
+                                 tensor.sizeBytes, tensor.storedType};
+      // Embedded weights are packed into a temporary file first.
+      OutputFile embedded(options.output + ".weights");
+      std::string path =
+          options.embedWeights ? embedded.temporary() : embedded.path();
+      llvm::Error packed = trace.timed("pack", [&] {
+        return writeWeightsFile(weights, path, {compiler, options.jobs});
+      });
+      if (packed)
+        return packed;
+      if (options.embedWeights)
+        if (llvm::Error error = embedWeights(executable.temporary(), path))
+          return error;
+    } else if (options.embedWeights) {
+      return userError("`" + options.model + "` has no weights to embed");
+    }
+    return executable.commit();
+  }
+};
+
+} // namespace
+
+std::function<int()> addCompileCommand(CLI::App &app) {
+  auto options = std::make_shared<CompileOptions>();
+  CLI::App *command =
+      app.add_subcommand("compile", "compile a model into an executable");
+  declare(*options, *command);
+  return [options] { return Compilation(*options).run(); };
+}
+
+} // namespace qwen

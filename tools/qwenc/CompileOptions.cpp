@@ -1,0 +1,124 @@
+// CompileOptions.cpp - the option table of `qwenc compile`, and the checks that
+// need no model.
+#include "tools/qwenc/CompileOptions.h"
+
+#include "codegen/catalog/Catalog.h"
+
+#include <algorithm>
+
+namespace qwen {
+namespace {
+
+template <typename Rows> std::string namesOf(const Rows &rows) {
+  std::string names;
+  for (const auto &row : rows)
+    names += (names.empty() ? "" : ", ") + row.name;
+  return names;
+}
+
+} // namespace
+
+void declare(CompileOptions &options, CLI::App &command) {
+  PipelineOptions &pipeline = options.pipeline;
+  options.linker = QWENC_LINKER;
+  command
+      .add_option("model", options.model,
+                  "a Hugging Face folder, a hub name in the local cache, a "
+                  ".gguf, a config.json, a named build, or "
+                  "an .mlir file of an earlier stop")
+      ->required();
+  command.add_option(
+      "-o,--output", options.output,
+      "the executable, or the file of another stop; - is standard output");
+  command
+      .add_option("--format", pipeline.format,
+                  "weight format of every matrix; stored keeps each tensor's "
+                  "own values")
+      ->each([&](const std::string &) { options.formatGiven = true; })
+      ->capture_default_str();
+  command
+      .add_option("--activations", pipeline.activations,
+                  "f32, or q8g32 where the weights' format takes it")
+      ->each([&](const std::string &) { options.activationsGiven = true; })
+      ->capture_default_str();
+  command.add_option("--cache-type", options.cacheType,
+                     "f16 or f32; default f32 with f32 activations, else f16");
+  command.add_option(
+      "--context", options.context,
+      "tokens that the cache can hold; default 4096, or the model's most");
+  command
+      .add_option("--prefill-chunk", pipeline.prefillChunk,
+                  "prompt tokens computed at once")
+      ->capture_default_str();
+  command
+      .add_option("--target", pipeline.target,
+                  "CPU to compile for; default this machine's best")
+      ->each([&](const std::string &) { options.targetGiven = true; });
+  command.add_option("--schedule", pipeline.schedule,
+                     "schedule points that win over the built-in ones");
+  command.add_flag("--embed-weights", options.embedWeights,
+                   "put the weights into the executable");
+  command.add_option("--emit", options.stop, "where to stop: " + stopNames())
+      ->capture_default_str();
+  command.add_option("--dump-dir", pipeline.dumpFolder,
+                     "write the IR after every pass into this folder");
+  command.add_flag("--time", options.time, "print the time of every stage");
+  command
+      .add_option("--disable-pass", pipeline.disabledPasses,
+                  "leave out a fusion pass")
+      ->allow_extra_args(false);
+  command
+      .add_option("--ignore-key", options.ignoredKeys,
+                  "read the config as if it had no such key")
+      ->allow_extra_args(false);
+  command
+      .add_option("--linker", options.linker, "C++ compiler driver that links")
+      ->capture_default_str();
+  command
+      .add_option("--jobs,-j", options.jobs,
+                  "kernels built at once; default one a core")
+      ->check(CLI::NonNegativeNumber);
+}
+
+std::optional<std::string> resolve(CompileOptions &options) {
+  const KernelCatalog &catalog = KernelCatalog::builtin();
+  PipelineOptions &pipeline = options.pipeline;
+  std::optional<Stop> stop = parseStop(options.stop);
+  if (!stop)
+    return "`--emit` is `" + options.stop + "`; stops are " + stopNames();
+  pipeline.stop = *stop;
+  if (options.output.empty()) {
+    if (*stop >= Stop::Object)
+      return "`-o` is missing";
+    options.output = "-";
+  }
+  if (options.output == "-" && *stop == Stop::Executable)
+    return "an executable cannot go to standard output";
+  if (pipeline.format != "stored" && !catalog.format(pipeline.format))
+    return "`--format` is `" + pipeline.format + "`; formats are stored, " +
+           namesOf(catalog.formats);
+  if (pipeline.activations != "f32" && pipeline.activations != "q8g32")
+    return "`--activations` is `" + pipeline.activations +
+           "`; they are f32 or q8g32";
+  if (options.cacheType.empty())
+    options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
+  if (options.cacheType != "f32" && options.cacheType != "f16")
+    return "`--cache-type` is `" + options.cacheType + "`; it is f32 or f16";
+  const CatalogTarget *target = pipeline.target.empty()
+                                    ? catalog.host()
+                                    : catalog.target(pipeline.target);
+  if (!target && pipeline.target.empty())
+    return "this machine's CPU fits no target; name one with `--target`: " +
+           namesOf(catalog.targets);
+  if (!target)
+    return "`--target` is `" + pipeline.target + "`; targets are " +
+           namesOf(catalog.targets);
+  pipeline.target = target->name;
+  constexpr int64_t kMostRows = 1 << 16;
+  if (pipeline.prefillChunk < 1 || pipeline.prefillChunk > kMostRows)
+    return "`--prefill-chunk` is " + std::to_string(pipeline.prefillChunk) +
+           "; it is 1 to " + std::to_string(kMostRows);
+  return checkDisabledPasses(pipeline);
+}
+
+} // namespace qwen

@@ -1,0 +1,41 @@
+// CompileOptions.h - everything `qwenc compile` can be told.
+#pragma once
+
+#include "passes/pipeline/Pipeline.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace qwen {
+
+struct CompileOptions {
+  std::string model;
+  std::string
+      output; // empty: standard output for texts, refused for obj and exe
+  std::string cacheType; // empty: f32 with f32 activations, else f16
+  std::optional<int64_t>
+      context; // absent: 4096, or what the model can if that is less
+  std::vector<std::string> ignoredKeys;
+  std::string linker; // a C++ compiler driver
+  int64_t jobs = 0;   // 0: as many as the machine has cores
+  bool embedWeights = false;
+  bool time = false;
+  std::string stop = "exe";
+  PipelineOptions pipeline;
+
+  // What the command line gave and a named build must not override.
+  bool formatGiven = false, activationsGiven = false, targetGiven = false;
+};
+
+/// Declares the options of the subcommand.
+void declare(CompileOptions &options, CLI::App &command);
+
+/// Fills in defaults that depend on others and checks values against the
+/// catalog; the message of the first problem.
+std::optional<std::string> resolve(CompileOptions &options);
+
+} // namespace qwen

@@ -1,0 +1,29 @@
+// Main.cpp - the driver: one row a subcommand.
+#include "tools/qwenc/Command.h"
+
+#include <iostream>
+#include <vector>
+
+int main(int argc, char **argv) {
+  static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand};
+
+  CLI::App app{"compiles Qwen models into native executables"};
+  app.require_subcommand(1);
+  std::vector<std::pair<CLI::App *, std::function<int()>>> commands;
+  for (qwen::AddCommand add : kCommands) {
+    std::function<int()> run = add(app);
+    commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success &help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError &error) {
+    std::cerr << "qwenc: error: " << error.what() << "; see qwenc --help\n";
+    return qwen::kExitUser;
+  }
+  for (auto &[command, run] : commands)
+    if (command->parsed())
+      return run();
+  return qwen::kExitUser;
+}
