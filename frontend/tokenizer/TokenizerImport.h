@@ -14,7 +14,7 @@
 
 namespace qwen {
 
-class GgufMetadata;
+struct GgufMetadata;
 
 /// The tokenizer of a tokenizer.json: byte-level BPE with Qwen2's
 /// pre-tokeniser, NFC or no normaliser. Anything else in the file that could

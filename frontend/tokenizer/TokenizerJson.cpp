@@ -255,24 +255,19 @@ bool Reader::readMerges(const JsonValue &model) {
   int64_t rank = 0;
   for (const JsonValue &merge : *merges->array()) {
     SourcePosition at = merge.position(path);
-    std::string_view left, right;
-    if (merge.text()) { // "left right"
-      std::string_view text = *merge.text();
-      size_t space = text.find(' ');
-      left = text.substr(0, space);
-      right = space == std::string_view::npos ? std::string_view()
-                                              : text.substr(space + 1);
-    } else if (merge.array() && merge.array()->size() == 2 &&
-               (*merge.array())[0].text() && (*merge.array())[1].text()) {
-      left = *(*merge.array())[0].text();
-      right = *(*merge.array())[1].text();
+    if (merge.text()) {
+      if (!table.addMerge(rank, *merge.text(), at))
+        return false;
+    } else {
+      const auto *pair = merge.array();
+      if (!pair || pair->size() != 2 || !(*pair)[0].text() ||
+          !(*pair)[1].text()) {
+        diags.error(diag::TokenizerMergeSyntax, at, rank, merge.describe());
+        return false;
+      }
+      if (!table.addMerge(rank, *(*pair)[0].text(), *(*pair)[1].text(), at))
+        return false;
     }
-    if (left.empty() || right.empty()) {
-      diags.error(diag::TokenizerMergeSyntax, at, rank, merge.describe());
-      return false;
-    }
-    if (!table.addMerge(rank, left, right, at))
-      return false;
     ++rank;
   }
   return true;

@@ -111,6 +111,18 @@ bool VocabularyTable::addMerge(int64_t rank, std::string_view left,
   return true;
 }
 
+bool VocabularyTable::addMerge(int64_t rank, std::string_view text,
+                               const SourcePosition &at) {
+  size_t space = text.find(' ');
+  if (space == 0 || space == std::string_view::npos ||
+      space + 1 == text.size()) {
+    diags.error(diag::TokenizerMergeSyntax, at, rank,
+                '"' + std::string(text) + '"');
+    return false;
+  }
+  return addMerge(rank, text.substr(0, space), text.substr(space + 1), at);
+}
+
 std::optional<std::vector<uint8_t>>
 VocabularyTable::write(bool nfc, const SourcePosition &at) const {
   qwen_tokenizer_header header = {};

@@ -28,10 +28,12 @@ public:
   bool addToken(int64_t id, std::string_view name, std::string bytes,
                 uint8_t flags, const SourcePosition &at);
 
-  /// Merge number `rank`; `name` is "left right" in the names of addToken, all
-  /// of which come before the merges.
+  /// Merge number `rank`, in the names of addToken, all of which come before
+  /// the merges.
   bool addMerge(int64_t rank, std::string_view left, std::string_view right,
                 const SourcePosition &at);
+  /// The same of "left right".
+  bool addMerge(int64_t rank, std::string_view text, const SourcePosition &at);
 
   /// The id of a token by its name; -1 when there is none.
   int64_t find(std::string_view name) const;
