@@ -1,5 +1,5 @@
-// ObjectFile.cpp - translation, a short optimisation pipeline, and code
-// emission through LLVM's target machine.
+// ObjectFile.cpp - translation to LLVM IR and code emission through LLVM's
+// target machine.
 #include "codegen/emit/ObjectFile.h"
 
 #include "codegen/emit/OutputFile.h"
@@ -11,7 +11,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -31,8 +30,9 @@ makeTargetMachine(const llvm::Triple &triple) {
   if (!target)
     return userError("no code generator for `" + triple.str() +
                      "`: " + message);
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, "generic", "", {}, llvm::Reloc::PIC_));
+  return std::unique_ptr<llvm::TargetMachine>(
+      target->createTargetMachine(triple, "generic", "", {}, llvm::Reloc::PIC_,
+                                  std::nullopt, llvm::CodeGenOptLevel::Less));
 }
 
 } // namespace
@@ -58,20 +58,6 @@ translateToLLVMIR(mlir::ModuleOp module, llvm::LLVMContext &context,
     return machine.takeError();
   result->setTargetTriple(llvm::Triple(triple));
   result->setDataLayout((*machine)->createDataLayout());
-
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager callGraph;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(machine->get());
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(callGraph);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, callGraph, modules);
-  // Smaller code is the aim: a step is a few hundred calls, run once a token.
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::Os)
-      .run(*result, modules);
 
   std::string message;
   llvm::raw_string_ostream stream(message);

@@ -12,9 +12,10 @@
 
 namespace qwen {
 
-/// LLVM IR of a module that holds only the llvm dialect, optimised and
-/// verified, for the machine `triple`. The step functions only move pointers,
-/// so the triple's baseline processor serves every target.
+/// LLVM IR of a module that holds only the llvm dialect, verified, for the
+/// machine `triple`. A step is a few hundred calls whose addresses the code
+/// generator folds: no pass over the IR pays for its time, and the triple's
+/// baseline processor serves every target.
 llvm::Expected<std::unique_ptr<llvm::Module>>
 translateToLLVMIR(mlir::ModuleOp module, llvm::LLVMContext &context,
                   const std::string &triple);

@@ -109,6 +109,8 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()),
                                   types),
       LLVM::Linkage::Internal);
+  // Inlined descriptors would make the steps many times larger.
+  function.setNoInline(true);
   Block *body = function.addEntryBlock(builder);
   builder.setInsertionPointToStart(body);
 
