@@ -81,7 +81,9 @@ def test_sizes_that_overflow(model):
 
 def test_unknown_key(model):
     path = edit_config(model, mystery_scale=2)
-    expected = f"{line_of(path, 'mystery_scale')}: error: unknown key `mystery_scale` may change the model's numbers; "
+    text = path.read_text()
+    line = text.count("\n", 0, text.index("mystery_scale")) + 1
+    expected = f"{path}:{line}:3: error: unknown key `mystery_scale` may change the model's numbers; "
     compile_refused(model, expected + "`--ignore-key mystery_scale` reads the file as if it were absent\n")
     app = compile_model(model, model.parent / "app", *F32, "--context", 64, "--ignore-key", "mystery_scale")
     assert app.path.exists()
@@ -144,7 +146,7 @@ def test_truncated_safetensors(model):
     compile_refused(
         model,
         f"{path}: error: tensor `model.norm.weight` lies at bytes {section - 128} to {section} of the tensor section, "
-        f"which has {section - 2}\n",
+        f"which has {section - 2}; the file may be cut short\n",
     )
     os.truncate(path, 5)
     compile_refused(model, f"{path}: error: the file has 5 bytes; a header takes at least 8\n")
@@ -330,5 +332,5 @@ def test_an_old_processor_runs_what_is_built_for_it(model, tmp_path):
     ids = np.array([5, 300, 2, 77])
     path, out = write_ids(tmp_path / "ids", ids), tmp_path / "out.npy"
     logits = app.logits(ids)
-    succeed(qemu(), "-cpu", "qemu64", app.path, "logits", "--ids", path, "-o", out, "--threads", 2)
+    succeed(qemu(), "-cpu", "Nehalem", app.path, "logits", "--ids", path, "-o", out, "--threads", 2)
     assert np.array_equal(np.load(out).view(np.uint32), logits.view(np.uint32))

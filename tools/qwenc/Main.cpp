@@ -1,12 +1,18 @@
 // Main.cpp - the driver: one row a subcommand.
 #include "tools/qwenc/Command.h"
 
+#include <csignal>
 #include <iostream>
 #include <vector>
 
 int main(int argc, char **argv) {
   static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand};
 
+  // A limit on file sizes is then an error of `write`, as a full disk is.
+  std::signal(SIGXFSZ, SIG_IGN);
+  // A file that grows too large is a failed write, here and in the programs
+  // that this one starts.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app{"compiles Qwen models into native executables"};
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App *, std::function<int()>>> commands;
