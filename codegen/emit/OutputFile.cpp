@@ -2,6 +2,7 @@
 #include "codegen/emit/OutputFile.h"
 
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cerrno>
@@ -49,9 +50,14 @@ llvm::Error userError(const llvm::Twine &message) {
 
 OutputFile::OutputFile(std::string path)
     : target(std::move(path)),
-      temporaryPath(target + ".tmp" + std::to_string(::getpid())) {}
+      temporaryPath(target + ".tmp" + std::to_string(::getpid())) {
+  llvm::sys::RemoveFileOnSignal(temporaryPath);
+}
 
-OutputFile::~OutputFile() { ::unlink(temporaryPath.c_str()); }
+OutputFile::~OutputFile() {
+  ::unlink(temporaryPath.c_str());
+  llvm::sys::DontRemoveFileOnSignal(temporaryPath);
+}
 
 llvm::Error OutputFile::write(llvm::StringRef bytes) {
   return writeFile(temporaryPath, target, O_TRUNC, bytes);

@@ -63,8 +63,8 @@ int reportBroken(const std::string &stage, mlir::ModuleOp input,
 
 void printTimings(const Timings &timings) {
   Timings sorted = timings;
-  llvm::sort(
-      sorted, [](const auto &a, const auto &b) { return a.second > b.second; });
+  llvm::sort(sorted,
+             [](const auto &a, const auto &b) { return a.second > b.second; });
   double total = 0;
   for (const auto &[name, seconds] : sorted)
     total += seconds;
