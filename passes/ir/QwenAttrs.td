@@ -80,8 +80,8 @@ def Qwen_SlotAttr : Qwen_Attr<"Slot", "slot"> {
     * (C2) a slot of `ids` has offset 0 and no chunk stride.
 
     ```mlir
-    #qwen.slot<weights, 4096, chunk = 57344>
-    #qwen.slot<arena, 0, token = 3584, first = 3584>
+    #qwen.slot<weights, 4096 chunk = 57344>
+    #qwen.slot<arena, 0 token = 3584 first = 3584>
     ```
   }];
   let parameters = (ins EnumParameter<Qwen_Arena>:$arena, "int64_t":$offset,
@@ -90,8 +90,8 @@ def Qwen_SlotAttr : Qwen_Attr<"Slot", "slot"> {
                         DefaultValuedParameter<"int64_t", "0">:$positionBytes,
                         DefaultValuedParameter<"int64_t", "0">:$firstBytes);
   let assemblyFormat = [{
-    `<` $arena `,` $offset (`,` `chunk` `=` $chunkBytes^)? (`,` `token` `=` $tokenBytes^)?
-    (`,` `position` `=` $positionBytes^)? (`,` `first` `=` $firstBytes^)? `>`
+    `<` $arena `,` $offset (`chunk` `=` $chunkBytes^)? (`token` `=` $tokenBytes^)? (`position` `=` $positionBytes^)?
+    (`first` `=` $firstBytes^)? `>`
   }];
 }
 

@@ -56,13 +56,13 @@ def Qwen_CacheOp : Qwen_Op<"cache", [Pure]> {
     * (C1) layer is not negative.
 
     ```mlir
-    %k = qwen.cache {layer = 0 : i64, kind = #qwen.cache_kind<key>} : !qwen.cache<[4096, 2, 64], "f16">
+    %k = qwen.cache key layer 0 : !qwen.cache<[4096, 2, 64], "f16">
     ```
   }];
   let arguments = (ins Qwen_I64Attr:$layer,              // cache_c1
                        Qwen_CacheKindAttr:$kind);
   let results = (outs Qwen_CacheType:$result);
-  let assemblyFormat = "attr-dict `:` type($result)";
+  let assemblyFormat = "$kind `layer` $layer attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
 

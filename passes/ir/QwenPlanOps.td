@@ -66,8 +66,8 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     ```mlir
     qwen.step @decode tokens 1 {
       qwen.dispatch "qk_add__plain__k896_t1__avx512_p16" replicated rows all chunks 1 block 0 counter -1
-        in [#qwen.slot<arena, 0, token = 3584>, #qwen.slot<arena, 3584, token = 3584>] scalars [#qwen.scalar<tokens>]
-        out [#qwen.slot<scratch, 0, token = 3584>]
+        in [#qwen.slot<arena, 0 token = 3584>, #qwen.slot<arena, 3584 token = 3584>] scalars [#qwen.scalar<tokens>]
+        out [#qwen.slot<scratch, 0 token = 3584>]
     }
     ```
   }];

@@ -22,6 +22,10 @@ def op_constraints():
     for text in read("passes/ir/*.td").values():
         for op in re.finditer(r'def Qwen_\w+Op\s*:\s*\w+<(?:\s*Qwen_Dialect\s*,\s*)?"([a-z_]+)"(.*?)(?=\ndef |\Z)', text, re.S):
             documented |= {f"{op.group(1)}_c{number}" for number in re.findall(r"\*\s*\(C(\d+)\)", op.group(2))}
+        # A type's labels say that they are a type's: an op may have its name.
+        for kind in re.finditer(r'def Qwen_\w+\s*:\s*Qwen_(Type|Attr)<"\w+", "([a-z_]+)">(.*?)(?=\ndef |\Z)', text, re.S):
+            name = kind.group(2) + ("_type" if kind.group(1) == "Type" else "")
+            documented |= {f"{name}_c{number}" for number in re.findall(r"\*\s*\(C(\d+)\)", kind.group(3))}
     for text in read("passes/ir/*.cpp").values():
         verified |= set(re.findall(r"\b([a-z_]+_c\d+)\b", text))
     for path, text in read("tests/lit/passes/ir/*.mlir").items():
