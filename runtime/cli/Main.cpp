@@ -47,9 +47,9 @@ int runProgram(int argc, char **argv) {
                program);
   app.require_subcommand(1);
   std::unique_ptr<Command> all[] = {
-      commands::run(),      commands::bench(),      commands::logits(),
-      commands::tokenize(), commands::detokenize(), commands::perplexity(),
-      commands::info()};
+      commands::run(),        commands::chat(),     commands::bench(),
+      commands::logits(),     commands::tokenize(), commands::detokenize(),
+      commands::perplexity(), commands::info()};
   Command *chosen = nullptr;
   for (std::unique_ptr<Command> &command : all) {
     CLI::App *sub = app.add_subcommand(command->name(), command->help());

@@ -67,7 +67,8 @@ public:
         openTokenizerIfAny(model.weights);
     if (!tokenizer.ok())
       return tokenizer.status();
-    Result<std::vector<int32_t>> ids = promptIds(*tokenizer, *generation);
+    Result<std::vector<int32_t>> ids =
+        promptIds(model.weights, *tokenizer, *generation);
     if (!ids.ok())
       return ids.status();
     Result<SamplerOptions> options = sampling_.resolve(*generation);
@@ -82,7 +83,7 @@ public:
 
 private:
   Result<std::vector<int32_t>>
-  promptIds(const std::optional<Tokenizer> &tokenizer,
+  promptIds(const Weights &weights, const std::optional<Tokenizer> &tokenizer,
             const Generation &generation) {
     if (idsPath_)
       return readIds(*idsPath_, modelPlan().vocab_size);
@@ -92,7 +93,12 @@ private:
         return text.status();
       *prompt_ = std::move(*text);
     }
-    return encodeText(*tokenizer, *prompt_);
+    if (!chat_)
+      return encodeText(*tokenizer, *prompt_);
+    Result<ChatTemplate> chat = ChatTemplate::parse(generation.chatTemplate);
+    if (!chat.ok())
+      return chat.status().at(weights.path());
+    return encodeChat(*chat, *tokenizer, {{"user", *prompt_}});
   }
 
   Status answer(Model &model, Sampler &sampler,

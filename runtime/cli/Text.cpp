@@ -33,6 +33,15 @@ Result<std::vector<int32_t>> encodeText(const Tokenizer &tokenizer,
   return ids;
 }
 
+Result<std::vector<int32_t>>
+encodeChat(const ChatTemplate &chat, const Tokenizer &tokenizer,
+           const std::vector<ChatMessage> &messages) {
+  Result<std::string> text = chat.render(messages);
+  if (!text.ok())
+    return text.status();
+  return encodeText(tokenizer, *text);
+}
+
 void forbidNonTokens(Sampler &sampler, const Tokenizer &tokenizer,
                      int64_t vocabSize) {
   for (int64_t id = 0; id < vocabSize; ++id)

@@ -2,6 +2,7 @@
 #ifndef QWEN_RUNTIME_CLI_TEXT_H
 #define QWEN_RUNTIME_CLI_TEXT_H
 
+#include "runtime/cli/ChatTemplate.h"
 #include "runtime/core/Sampler.h"
 #include "runtime/core/Tokenizer.h"
 #include "runtime/core/Weights.h"
@@ -18,6 +19,11 @@ Result<std::optional<Tokenizer>> openTokenizerIfAny(const Weights &weights);
 /// The ids of `text`; special tokens spelled out in it are taken as such.
 Result<std::vector<int32_t>> encodeText(const Tokenizer &tokenizer,
                                         std::string_view text);
+
+/// The ids of a conversation, up to where the model's answer starts.
+Result<std::vector<int32_t>>
+encodeChat(const ChatTemplate &chat, const Tokenizer &tokenizer,
+           const std::vector<ChatMessage> &messages);
 
 /// Forbids every id of the vocabulary that is no token: padding rows, and those
 /// flagged as unused.

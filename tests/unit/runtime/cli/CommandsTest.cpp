@@ -129,6 +129,64 @@ TEST_F(Commands, AnInterruptKeepsWhatIsWritten) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST_F(Commands, RunChatUsesTheTemplate) {
+  // The template ends with a line end, id 10; the toy counts on from there.
+  EXPECT_EQ(run({"run", "hi", "--chat", "--output-ids", "-n", "3"}).out,
+            "11 12 13\n");
+  // The frame around the message has 19 ids.
+  expectError(run({"run", std::string(282, 'a'), "--chat"}),
+              "qwen_toy_app: error: 301 tokens do not fit the context of 300");
+  expectError(run({"run", "--ids", put("ids", "1"), "--chat"}),
+              "qwen_toy_app: error: --chat takes a text, not --ids");
+  std::string plain = folder + "plain.weights";
+  toy::writeBytes(plain, toy::weightsFile(toy::tensorSection(),
+                                          toy::tokenizerSection(), "{}"));
+  for (const std::vector<std::string> &command :
+       {std::vector<std::string>{"chat", "--weights", plain},
+        {"run", "a", "--chat", "--weights", plain}})
+    expectError(runToy(command),
+                plain + ": error: this model has no chat template");
+}
+
+TEST_F(Commands, ChatAnswersEachLineUntilItEnds) {
+  const std::string answer = "\x0b\x0c\r\n";
+  EXPECT_EQ(run({"chat", "-n", "3"}, "").out, "");
+  EXPECT_EQ(run({"chat", "-n", "3"}, "hi\n\nyou").out, answer + answer);
+  EXPECT_EQ(run({"chat", "-n", "3"}, "hi\r\n/quit\nmore\n").out, answer);
+  Outcome outcome =
+      run({"chat", "-n", "3", "--system", "s"}, "hi\n/reset\nyou\n");
+  EXPECT_EQ(outcome.out, answer + answer);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(outcome.exitCode, 0);
+}
+
+TEST_F(Commands, ChatSaysWhenTheConversationDoesNotFit) {
+  Outcome outcome =
+      run({"chat", "-n", "1"}, std::string(240, 'a') + "\nmore of it\n" +
+                                   std::string(50, 'b') + "\n");
+  EXPECT_EQ(outcome.exitCode, 1);
+  EXPECT_EQ(outcome.out, "\x0b\n\x0b\n");
+  EXPECT_EQ(outcome.err.substr(0, 21), "qwen_toy_app: error: ");
+  EXPECT_NE(outcome.err.find(
+                "tokens do not fit the context of 300; /reset starts anew\n"),
+            std::string::npos)
+      << outcome.err;
+}
+
+TEST_F(Commands, ChatEndsOnAnInterrupt) {
+  Outcome waiting =
+      runToy({"chat", "-n", "2", "--weights", weights}, "hi\n", "\x0b\x0c\n");
+  EXPECT_EQ(waiting.exitCode, 130);
+  std::string slow = folder + "slow.weights";
+  toy::writeBytes(slow, toy::weightsFile(toy::tensorSection(5),
+                                         toy::tokenizerSection(),
+                                         toy::generationSection()));
+  Outcome answering = runToy({"chat", "--weights", slow}, "hi\n", " !");
+  EXPECT_EQ(answering.exitCode, 130);
+  EXPECT_EQ(answering.out.back(), '\n');
+  EXPECT_LT(answering.out.size(), 100u);
+}
+
 TEST_F(Commands, RunErrors) {
   expectError(run({"run", std::string(301, 'a')}),
               "qwen_toy_app: error: 301 tokens do not fit the context of 300");
