@@ -86,9 +86,12 @@ def test_chat_answers(default):
 
 
 def test_code_is_answered_with_code(default):
-    text = next(r["text"] for r in GREEDY["runs"] if "linked list" in r["text"])
-    answer = succeed(default.path, "run", "--chat", text, "-n", 120, "--temperature", 0)
-    assert answer.startswith("Here's a Python function that reverses a linked list:\n\n```python\n")
+    """The reference's first fourteen tokens: `Here's a Python function ...:` and the start of a code block."""
+    run = next(r for r in GREEDY["runs"] if "linked list" in r["text"])
+    expected = succeed(default.path, "detokenize", *run["greedy"][:14])
+    assert expected.startswith("Here's a Python function") and expected.endswith("```python\n")
+    answer = succeed(default.path, "run", "--chat", run["text"], "-n", 120, "--temperature", 0)
+    assert answer.startswith(expected)
     assert "<|" not in answer
 
 
