@@ -83,7 +83,8 @@ private:
       return key + ": " + value.dump() + "\n";
     std::string text;
     for (const auto &[name, part] : value.items())
-      text += lines(part, key.empty() ? name : key + "." + name);
+      text += lines(
+          part, key.empty() ? name : std::string(key).append(".").append(name));
     return text;
   }
 

@@ -238,12 +238,12 @@ private:
     if (token.kind == Token::Kind::kNumber)
       return number(token);
     if (token.kind == Token::Kind::kName) {
-      for (auto [word, value] : {std::pair("true", Value(true)),
-                                 {"True", Value(true)},
-                                 {"false", Value(false)},
-                                 {"False", Value(false)},
-                                 {"none", Value()},
-                                 {"None", Value()}})
+      for (const auto &[word, value] : {std::pair("true", Value(true)),
+                                        {"True", Value(true)},
+                                        {"false", Value(false)},
+                                        {"False", Value(false)},
+                                        {"none", Value()},
+                                        {"None", Value()}})
         if (token.text == word)
           return literal(token.line, value);
       return node(Kind::kName, token.line, token.text);

@@ -9,6 +9,8 @@ namespace {
 
 // More than any conversation needs, little enough to end soon.
 constexpr int64_t kMaxSteps = 1'000'000;
+// A round of a loop makes its `loop` anew, which takes about as long.
+constexpr int64_t kRoundSteps = 10;
 constexpr size_t kMaxBytes = size_t{64} << 20;
 
 // The arguments of a call, filter or test.
@@ -185,8 +187,9 @@ public:
 private:
   using Kind = Expression::Kind;
 
-  void step(int64_t line) {
-    if (++steps_ > kMaxSteps)
+  void step(int64_t line, int64_t cost = 1) {
+    steps_ += cost;
+    if (steps_ > kMaxSteps)
       throw Error(line, "the template takes more than " +
                             std::to_string(kMaxSteps) + " steps");
   }
@@ -264,7 +267,7 @@ private:
     }
     auto count = static_cast<int64_t>(chosen.size());
     for (int64_t i = 0; i < count; ++i) {
-      step(statement.line);
+      step(statement.line, kRoundSteps);
       // What is set in one round is gone in the next.
       scopes_.back() = Value::object();
       bind(statement, chosen[static_cast<size_t>(i)]);
