@@ -1,0 +1,76 @@
+// Arithmetic.h - the plain meaning of every op in f64, on rows in host memory.
+//
+// Shapes   rows [T, X], slowest first, without padding
+// Numerics f64; only what a type says is rounded: q8g32 values, cache elements,
+//          the RoPE table
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace qwen::reference {
+
+/// Activations: `tokens` rows of `width` values.
+struct Rows {
+  int64_t tokens = 0;
+  int64_t width = 0;
+  std::vector<double> values;
+
+  Rows() = default;
+  Rows(int64_t tokens, int64_t width)
+      : tokens(tokens), width(width), values(size_t(tokens * width)) {}
+
+  double *row(int64_t t) { return values.data() + t * width; }
+  const double *row(int64_t t) const { return values.data() + t * width; }
+};
+
+/// The keys or values of one layer: rows [G·C] of the positions written so far.
+struct Cache {
+  int64_t width = 0;          // G · C
+  int64_t capacity = 0;       // S
+  bool half = false;          // elements are f16
+  std::vector<double> values; // NaN where nothing was written
+
+  const double *row(int64_t position) const {
+    return values.data() + position * width;
+  }
+  /// Writes rows at position, position + 1, ..., rounded to the element type.
+  /// False, and nothing is written, when they do not fit.
+  bool append(const Rows &x, int64_t position);
+};
+
+double dot(const double *a, const double *b, int64_t size);
+
+/// Source HF Qwen2RMSNorm; over each of a row's slices as wide as `weight`.
+Rows rmsNorm(const Rows &x, const std::vector<double> &weight, double eps);
+
+/// Row `position` of the table: C/2 cosines, then C/2 sines, each f32, of f32
+/// angles made from f32 inverse frequencies.
+/// Source HF Qwen2RotaryEmbedding
+std::vector<double> ropeRow(double theta, int64_t headWidth, int64_t position);
+
+/// Source HF apply_rotary_pos_emb; row 0 is at `position`.
+Rows rope(const Rows &x, double theta, int64_t headWidth, int64_t position);
+
+/// What attention may report of one query head's row: the weights of positions
+/// 0 .. position + t, which sum to 1.
+using ProbabilityTap = std::function<void(int64_t token, int64_t head,
+                                          const std::vector<double> &weights)>;
+
+/// Source HF eager_attention_forward with repeat_kv; row 0 is at `position`.
+Rows attention(const Rows &q, const Cache &keys, const Cache &values,
+               int64_t headWidth, int64_t position, const ProbabilityTap &tap);
+
+Rows swiglu(const Rows &gate, const Rows &up);
+Rows add(const Rows &a, const Rows &b);
+
+/// The values that q8g32 rows stand for.
+Rows quantize(const Rows &x);
+
+/// The lowest id of the largest of each row's first `eligible` values.
+std::vector<int32_t> argmax(const Rows &logits, int64_t eligible);
+
+double roundToHalf(double value);
+
+} // namespace qwen::reference

@@ -1,0 +1,279 @@
+// Interpreter.cpp - the walk over a function: operands to host values, the op's
+// meaning, results back.
+#include "passes/reference/Interpreter.h"
+
+#include "passes/ir/QwenOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <algorithm>
+
+using namespace mlir;
+
+namespace qwen::reference {
+
+/// One call: the values that ops have given so far.
+class Step {
+public:
+  Step(Interpreter &owner) : owner(owner) {}
+
+  FailureOr<std::vector<HostValue>> run(func::FuncOp function,
+                                        std::vector<HostValue> arguments);
+
+private:
+  LogicalResult visit(Operation *op);
+
+  FailureOr<Rows> matmul(Operation *op, Value x, Value weight, Value bias);
+  FailureOr<std::vector<double>> vector(Operation *op, Value weight);
+  FailureOr<Rows> embedding(ir::EmbeddingOp op);
+  FailureOr<Rows> attention(ir::AttentionOp op);
+  /// A linear, then the head norm if there is one, then RoPE.
+  FailureOr<Rows> linearRope(Operation *op, Value x, Value weight, Value bias,
+                             Value norm, std::optional<llvm::APFloat> eps,
+                             Value table, Value position);
+  LogicalResult append(Operation *op, Value cache, FailureOr<Rows> x,
+                       Value position, Value result);
+  LogicalResult give(Operation *op, FailureOr<Rows> y);
+
+  const Rows &rows(Value value) const { return std::get<Rows>(at(value)); }
+  int64_t index(Value value) const { return std::get<int64_t>(at(value)); }
+  const HostValue &at(Value value) const { return values.find(value)->second; }
+  double theta(Value table) const {
+    return table.getDefiningOp<ir::RopeTableOp>().getTheta().convertToDouble();
+  }
+  static int64_t headWidth(Value table) {
+    return cast<ir::WeightType>(table.getType()).getDim(1);
+  }
+  static llvm::StringRef parameter(Value weight) {
+    return weight.getDefiningOp<ir::WeightOp>().getName();
+  }
+
+  Interpreter &owner;
+  llvm::DenseMap<Value, HostValue> values;
+  llvm::DenseMap<Value, Cache *> caches;
+};
+
+FailureOr<std::vector<double>> Step::vector(Operation *op, Value weight) {
+  std::vector<double> values;
+  int64_t width = cast<ir::WeightType>(weight.getType()).getDim(0);
+  if (!owner.parameters.row(parameter(weight), 0, width, values))
+    return op->emitOpError() << "`" << parameter(weight) << "` cannot be read";
+  return values;
+}
+
+FailureOr<Rows> Step::matmul(Operation *op, Value x, Value weight, Value bias) {
+  auto type = cast<ir::WeightType>(weight.getType());
+  const Rows &in = rows(x);
+  Rows y(in.tokens, type.getDim(0));
+  bool read = owner.parameters.forEachRow(
+      parameter(weight), type.getDim(0), type.getDim(1),
+      [&](int64_t n, const double *row) {
+        for (int64_t t = 0; t < in.tokens; ++t)
+          y.row(t)[n] = dot(in.row(t), row, in.width);
+      });
+  if (!read)
+    return op->emitOpError() << "`" << parameter(weight) << "` cannot be read";
+  if (bias) {
+    FailureOr<std::vector<double>> b = vector(op, bias);
+    if (failed(b))
+      return failure();
+    for (int64_t t = 0; t < y.tokens; ++t)
+      for (int64_t n = 0; n < y.width; ++n)
+        y.row(t)[n] += (*b)[size_t(n)];
+  }
+  return y;
+}
+
+FailureOr<Rows> Step::linearRope(Operation *op, Value x, Value weight,
+                                 Value bias, Value norm,
+                                 std::optional<llvm::APFloat> eps, Value table,
+                                 Value position) {
+  FailureOr<Rows> y = matmul(op, x, weight, bias);
+  if (failed(y))
+    return failure();
+  if (norm) {
+    FailureOr<std::vector<double>> scale = vector(op, norm);
+    if (failed(scale))
+      return failure();
+    y = rmsNorm(*y, *scale, eps->convertToDouble());
+  }
+  return rope(*y, theta(table), headWidth(table), index(position));
+}
+
+FailureOr<Rows> Step::embedding(ir::EmbeddingOp op) {
+  const Ids &ids = std::get<Ids>(at(op.getIds()));
+  ir::WeightType type = op.getWeight().getType();
+  Rows y(int64_t(ids.size()), type.getDim(1));
+  std::vector<double> row;
+  for (size_t t = 0; t < ids.size(); ++t) {
+    if (ids[t] < 0 || ids[t] >= type.getDim(0))
+      return op->emitOpError() << "id " << ids[t] << " is outside the "
+                               << type.getDim(0) << " rows of the embedding";
+    if (!owner.parameters.row(parameter(op.getWeight()), ids[t], type.getDim(1),
+                              row))
+      return op->emitOpError()
+             << "`" << parameter(op.getWeight()) << "` cannot be read";
+    std::copy(row.begin(), row.end(), y.row(int64_t(t)));
+  }
+  return y;
+}
+
+FailureOr<Rows> Step::attention(ir::AttentionOp op) {
+  const Rows &q = rows(op.getQ());
+  int64_t position = index(op.getPosition());
+  const Cache &keys = *caches.at(op.getKeys());
+  const Cache &cached = *caches.at(op.getValues());
+  auto seen = size_t((position + q.tokens) * keys.width);
+  if (position < 0 || keys.values.size() < seen || cached.values.size() < seen)
+    return op->emitOpError() << "reads position " << position + q.tokens - 1
+                             << ", which nothing has written";
+  ProbabilityTap tap;
+  if (owner.options.attentionTap)
+    tap = [&](int64_t token, int64_t head, const std::vector<double> &weights) {
+      owner.options.attentionTap(ir::nameOf(op.getLoc()), token, head, weights);
+    };
+  return reference::attention(
+      q, keys, cached, op.getKeys().getType().getHeadWidth(), position, tap);
+}
+
+LogicalResult Step::append(Operation *op, Value cache, FailureOr<Rows> x,
+                           Value position, Value result) {
+  if (failed(x))
+    return failure();
+  Cache *target = caches.at(cache);
+  if (!target->append(*x, index(position)))
+    return op->emitOpError()
+           << x->tokens << " rows at position " << index(position)
+           << " do not fit in a cache of " << target->capacity << " positions";
+  caches[result] = target;
+  if (owner.options.tap)
+    owner.options.tap(ir::nameOf(op->getLoc()), *x);
+  return success();
+}
+
+LogicalResult Step::give(Operation *op, FailureOr<Rows> y) {
+  if (failed(y))
+    return failure();
+  HostValue &stored = values[op->getResult(0)] = std::move(*y);
+  if (owner.options.tap)
+    owner.options.tap(ir::nameOf(op->getLoc()), std::get<Rows>(stored));
+  return success();
+}
+
+LogicalResult Step::visit(Operation *op) {
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<ir::WeightOp, ir::RopeTableOp, ir::BarrierOp>(
+          [](Operation *) { return success(); })
+      .Case([&](ir::CacheOp cache) {
+        ir::CacheType type = cache.getResult().getType();
+        Cache &state = owner.caches[{cache.getLayer(), cache.getKind()}];
+        state.width = type.getHeads() * type.getHeadWidth();
+        state.capacity = type.getPositions();
+        state.half = type.getElement() == "f16";
+        caches[cache.getResult()] = &state;
+        return success();
+      })
+      .Case([&](ir::EmbeddingOp op) { return give(op, embedding(op)); })
+      .Case([&](ir::RmsNormOp op) -> LogicalResult {
+        FailureOr<std::vector<double>> weight = vector(op, op.getWeight());
+        if (failed(weight))
+          return failure();
+        return give(op, rmsNorm(rows(op.getX()), *weight,
+                                op.getEps().convertToDouble()));
+      })
+      .Case([&](ir::LinearOp op) -> LogicalResult {
+        FailureOr<Rows> y = matmul(op, op.getX(), op.getWeight(), op.getBias());
+        if (succeeded(y) && op.getResidual())
+          y = add(*y, rows(op.getResidual()));
+        return give(op, std::move(y));
+      })
+      .Case([&](ir::RopeOp op) {
+        return give(op,
+                    rope(rows(op.getX()), theta(op.getTable()),
+                         headWidth(op.getTable()), index(op.getPosition())));
+      })
+      .Case<ir::KeyAppendOp, ir::ValueAppendOp>([&](auto op) {
+        return append(op, op.getCache(), rows(op.getX()), op.getPosition(),
+                      op.getResult());
+      })
+      .Case([&](ir::AttentionOp op) { return give(op, attention(op)); })
+      .Case([&](ir::SwigluOp op) {
+        return give(op, swiglu(rows(op.getGate()), rows(op.getUp())));
+      })
+      .Case([&](ir::AddOp op) {
+        return give(op, add(rows(op.getA()), rows(op.getB())));
+      })
+      .Case([&](ir::TailOp op) -> LogicalResult {
+        const Rows &x = rows(op.getX());
+        int64_t first = index(op.getFirst());
+        if (first < 0 || first > x.tokens)
+          return op->emitOpError()
+                 << "row " << first << " of " << x.tokens << " is asked for";
+        Rows y(x.tokens - first, x.width);
+        std::copy(x.row(first), x.row(x.tokens), y.values.begin());
+        return give(op, std::move(y));
+      })
+      .Case([&](ir::ArgmaxOp op) {
+        values[op.getY()] = argmax(rows(op.getLogits()), op.getEligible());
+        return success();
+      })
+      .Case([&](ir::LinearSwigluOp op) -> LogicalResult {
+        FailureOr<Rows> gate = matmul(op, op.getX(), op.getGate(), nullptr);
+        FailureOr<Rows> up = matmul(op, op.getX(), op.getUp(), nullptr);
+        if (failed(gate) || failed(up))
+          return failure();
+        return give(op, swiglu(*gate, *up));
+      })
+      .Case([&](ir::LinearRopeOp op) {
+        return give(op, linearRope(op, op.getX(), op.getWeight(), op.getBias(),
+                                   op.getNorm(), op.getEps(), op.getTable(),
+                                   op.getPosition()));
+      })
+      .Case([&](ir::LinearRopeAppendOp op) {
+        return append(op, op.getCache(),
+                      linearRope(op, op.getX(), op.getWeight(), op.getBias(),
+                                 op.getNorm(), op.getEps(), op.getTable(),
+                                 op.getPosition()),
+                      op.getPosition(), op.getResult());
+      })
+      .Case([&](ir::LinearAppendOp op) {
+        return append(op, op.getCache(),
+                      matmul(op, op.getX(), op.getWeight(), op.getBias()),
+                      op.getPosition(), op.getResult());
+      })
+      .Case([&](ir::QuantizeOp op) {
+        return give(op, quantize(rows(op.getX())));
+      })
+      .Default([](Operation *op) {
+        return op->emitOpError() << "has no meaning on host values";
+      });
+}
+
+FailureOr<std::vector<HostValue>> Step::run(func::FuncOp function,
+                                            std::vector<HostValue> arguments) {
+  Block &body = function.getBody().front();
+  if (arguments.size() != body.getNumArguments())
+    return function.emitOpError() << "takes " << body.getNumArguments()
+                                  << " arguments, got " << arguments.size();
+  for (auto [argument, value] : llvm::zip(body.getArguments(), arguments))
+    values[argument] = std::move(value);
+  for (Operation &op : body.without_terminator())
+    if (failed(visit(&op)))
+      return failure();
+  std::vector<HostValue> results;
+  for (Value result : body.getTerminator()->getOperands())
+    results.push_back(at(result));
+  return results;
+}
+
+Interpreter::Interpreter(InterpreterOptions options)
+    : options(std::move(options)),
+      parameters(this->options.parameters, this->options.keptBytes) {}
+
+FailureOr<std::vector<HostValue>>
+Interpreter::run(func::FuncOp function, std::vector<HostValue> arguments) {
+  return Step(*this).run(function, std::move(arguments));
+}
+
+} // namespace qwen::reference
