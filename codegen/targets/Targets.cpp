@@ -28,11 +28,11 @@ const std::vector<CpuTarget> &targets() {
 #include "Targets.inc"
 #undef TARGET
     };
-    std::sort(
-        all.begin(), all.end(), [](const CpuTarget &a, const CpuTarget &b) {
-          return a.data.lanes * 100 + int64_t(a.data.features.size()) >
-                 b.data.lanes * 100 + int64_t(b.data.features.size());
-        });
+    std::sort(all.begin(), all.end(),
+              [](const CpuTarget &a, const CpuTarget &b) {
+                return a.data.lanes * 100 + int64_t(a.data.features.size()) >
+                       b.data.lanes * 100 + int64_t(b.data.features.size());
+              });
     return all;
   }();
   return table;

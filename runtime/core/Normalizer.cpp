@@ -47,6 +47,10 @@ constexpr int32_t kYoungComposite =
 // under NFC.
 constexpr int32_t kFirstMark = 0x300;
 
+// One before the Hangul final consonants: utf8proc 2.8 would join it to a
+// syllable and lose it.
+constexpr int32_t kBeforeFinals = 0x11A7;
+
 struct Unit {
   int32_t codePoint;
   int32_t combiningClass;
@@ -107,7 +111,7 @@ void orderMarks(std::span<Unit> units) {
 
 /// The composite of two code points; -1 when there is none.
 int32_t composite(int32_t first, int32_t second) {
-  if (second < kFirstMark)
+  if (second < kFirstMark || second == kBeforeFinals)
     return -1;
   utf8proc_int32_t pair[2] = {first, second};
   utf8proc_ssize_t count = utf8proc_normalize_utf32(

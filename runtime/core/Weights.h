@@ -37,7 +37,7 @@ public:
   }
   std::span<const uint8_t> tokenizer() const {
     return section(QWEN_SECTION_TOKENIZER);
-  }                                    // empty: the model has none
+  } // empty: the model has none
   std::string_view generation() const; // JSON text, may be empty
   int64_t bytes() const { return bytes_; }
   const std::string &path() const { return path_; }
