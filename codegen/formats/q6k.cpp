@@ -75,7 +75,7 @@ float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
   const int q = nibbleAt(planes[0] + kNibbleBlock * block, n, k % kBlock) |
                 bitPairAt(planes[1] + kBitPairBlock * block, n, k % kBlock)
                     << 4;
-  const int c = int8_t(planes[2][kPanelRows * (k / kScaleGroup) + n]);
+  const auto c = load<int8_t>(planes[2] + kPanelRows * (k / kScaleGroup) + n);
   const float scale =
       loadF16(planes[3] + kRowOfF16 * (k / kSuperGroup), n) * float(c);
   return scale * float(q - kZeroPoint);

@@ -86,7 +86,7 @@ public:
     for (std::thread &thread : threads)
       thread.join();
     if (failure)
-      throw *failure;
+      throw PackError{failure->text};
     report(true);
   }
 

@@ -11,6 +11,7 @@ namespace qwen::codegen {
 PackedWeight::PackedWeight(const Format &format, std::string_view storedType,
                            const uint8_t *stored, int64_t rows, int64_t inner)
     : format(format), rows(rows), inner(inner) {
+  planes.reserve(format.planes.size());
   // Whatever the memory held before must not show through, padding rows
   // included.
   for (const Plane &plane : format.planes)
@@ -33,6 +34,7 @@ PackedWeight::PackedWeight(const Format &format, std::string_view storedType,
 
 std::vector<const uint8_t *> PackedWeight::panel(int64_t index) const {
   std::vector<const uint8_t *> blocks;
+  blocks.reserve(planes.size());
   for (size_t i = 0; i < planes.size(); ++i)
     blocks.push_back(planes[i].data() +
                      planeBytes(format.planes[i], index * kPanelRows, inner));
