@@ -12,7 +12,7 @@
 namespace qwen {
 namespace {
 
-const std::string kFolder = "tests/unit/runtime/core/tokenizer/";
+constexpr const char *kFolder = "tests/unit/runtime/core/tokenizer/";
 constexpr size_t kFewestStrings = 2000;
 
 std::vector<std::string> readLines(const std::string &name) {
@@ -76,7 +76,7 @@ std::vector<uint8_t> importTable(const std::string &path) {
 }
 
 std::vector<uint8_t> smallTable() {
-  return importTable(kFolder + "small/tokenizer.json");
+  return importTable(std::string(kFolder) + "small/tokenizer.json");
 }
 
 } // namespace qwen

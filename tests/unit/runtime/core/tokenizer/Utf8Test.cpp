@@ -6,9 +6,8 @@
 namespace qwen {
 namespace {
 
-const std::string kBad = "\uFFFD";
-
 TEST(Utf8Test, BrokenPartsAreReplaced) {
+  const std::string kBad = "\uFFFD";
   auto fixed = [](std::string_view text) { return replaceBrokenUtf8(text); };
   EXPECT_EQ(fixed("aé中😀"), "aé中😀");
   EXPECT_EQ(fixed("\xff"), kBad);
