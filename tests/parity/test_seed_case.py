@@ -93,8 +93,8 @@ def test_position_zero_is_not_rotated(taps):
 
 def test_each_key_value_head_serves_seven_consecutive_queries(taps, golden):
     """2 heads become 14 as 0 x 7, 1 x 7: in HF's own expansion, and in the scores and the sums that follow from it."""
-    keys = taps["rope_key"].reshape(-1, G, C)
-    values = taps["value"].reshape(-1, G, C)
+    # The cache holds f32.
+    keys, values = (taps[name].astype(np.float32).astype(np.float64).reshape(-1, G, C) for name in ("rope_key", "value"))
     for name, heads in (("repeated_key", keys), ("repeated_value", values)):
         expanded = np.repeat(heads, H // G, axis=1).reshape(len(heads), -1)
         agree(name, expanded, golden)

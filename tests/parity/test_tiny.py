@@ -8,7 +8,7 @@ import pytest
 
 import checkpoint
 import models
-from harness import F32, GOLDENS, compile_model, golden, same_bits, worst
+from harness import F32, GOLDENS, QWENC, compile_model, golden, same_bits, succeed, worst, write_ids
 
 
 class Case:
@@ -38,6 +38,17 @@ def test_goldens_are_of_these_models():
 
 def test_logits_equal_hugging_face(case):
     assert worst(case.logits, case.reference) <= 1
+
+
+@pytest.mark.parametrize("stage", ["imported", "fused"])
+def test_the_f64_interpreter_agrees(case, stage):
+    """The graph's meaning, before and after fusion: nearer to Hugging Face than f32 has to be, and to our own logits."""
+    out = case.folder / f"{stage}.npy"
+    ids = write_ids(case.folder / "ids", case.ids)
+    succeed(QWENC, "interpret", case.folder, "--ids", ids, "-o", out, *(["--fused"] if stage == "fused" else []))
+    logits = np.load(out)
+    assert worst(logits, case.reference) <= 0.5
+    assert worst(case.logits, logits) <= 0.5
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 16])
