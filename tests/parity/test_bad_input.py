@@ -188,6 +188,19 @@ def test_no_such_model(tmp_path):
     compile_refused(path, f"{path}: error: there is no such file or directory, and a hub name has the form `org/name`\n")
 
 
+def test_a_shape_without_a_kernel(tmp_path):
+    odd = models.quantised(61, {"*": "f32"}, D=70, H=5, G=5, C=14)
+    model = checkpoint.write_model(tmp_path / "model", odd)
+    done = execute(QWENC, "compile", model, "-o", tmp_path / "app", *F32)
+    assert (done.returncode, done.stdout) == (1, "")
+    place = line_of(model / "config.json", "rms_norm_eps")
+    assert done.stderr == (
+        f"{place}: error: no kernel for `qwen.rms_norm` (model.layers.0.input_layernorm): dim `k` of kernel `rms_norm` "
+        "is 70, not a multiple of 16\n"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
 def test_unknown_flag(model):
     done = execute(QWENC, "compile", model, "-o", model.parent / "app", "--fromat", "f32")
     assert done.returncode == 1 and done.stdout == ""

@@ -61,6 +61,8 @@ private:
   PassTrace trace;
   std::optional<CheckpointSource> source; // absent for an .mlir file
   std::string tokenizer;                  // its section of the weights file
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  // The modules go before the context they live in.
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OwningOpRef<mlir::ModuleOp> imported; // what a reproducer starts from
 
@@ -92,25 +94,21 @@ private:
   }
 
   int compile() {
-    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     context.loadDialect<mlir::func::FuncDialect, ir::QwenDialect,
                         mlir::LLVM::LLVMDialect>();
     mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
     bool isText = llvm::StringRef(options.model).ends_with(".mlir");
-    int code = isText ? parse(context) : import(context);
+    int code = isText ? parse() : import();
     if (code != 0 || options.pipeline.stop == Stop::Spec)
       return code;
     imported = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
     if (!ir::getPlan(*module))
       if ((code = runPasses()) != 0)
         return code;
-    code = options.pipeline.stop <= Stop::Planned ? writeIR() : emit();
-    imported = nullptr;
-    module = nullptr; // before the context it lives in
-    return code;
+    return options.pipeline.stop <= Stop::Planned ? writeIR() : emit();
   }
 
-  int parse(mlir::MLIRContext &context) {
+  int parse() {
     module = mlir::parseSourceFile<mlir::ModuleOp>(options.model, &context);
     if (!module)
       return kExitUser;
@@ -123,7 +121,7 @@ private:
     return 0;
   }
 
-  int import(mlir::MLIRContext &context) {
+  int import() {
     Diagnostics diags(std::cerr);
     source = trace.timed("open", [&] {
       return openModel(options.model, {options.ignoredKeys, ""}, diags);
