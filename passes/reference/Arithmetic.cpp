@@ -84,29 +84,36 @@ Rows rope(const Rows &x, double theta, int64_t headWidth, int64_t position) {
 }
 
 Rows attention(const Rows &q, const Cache &keys, const Cache &values,
-               int64_t headWidth, int64_t position, const ProbabilityTap &tap) {
+               int64_t headWidth, int64_t position, AttentionRows *between) {
   Rows y(q.tokens, q.width);
   int64_t queriesPerHead = q.width / keys.width;
+  int64_t heads = q.width / headWidth, positions = position + q.tokens;
+  if (between)
+    between->scores = between->softmax = Rows(q.tokens, heads * positions);
   for (int64_t t = 0; t < q.tokens; ++t)
-    for (int64_t head = 0; head < q.width / headWidth; ++head) {
+    for (int64_t head = 0; head < heads; ++head) {
       int64_t kvBegin = head / queriesPerHead * headWidth;
       const double *query = q.row(t) + head * headWidth;
       std::vector<double> weights(size_t(position + t + 1));
       for (size_t p = 0; p < weights.size(); ++p)
         weights[p] = dot(query, keys.row(int64_t(p)) + kvBegin, headWidth) /
                      std::sqrt(double(headWidth));
+      if (between)
+        std::copy(weights.begin(), weights.end(),
+                  between->scores.row(t) + head * positions);
       double largest = *std::max_element(weights.begin(), weights.end());
       double sum = 0;
       for (double &weight : weights)
         sum += weight = std::exp(weight - largest);
       for (double &weight : weights)
         weight /= sum;
+      if (between)
+        std::copy(weights.begin(), weights.end(),
+                  between->softmax.row(t) + head * positions);
       double *out = y.row(t) + head * headWidth;
       for (size_t p = 0; p < weights.size(); ++p)
         for (int64_t i = 0; i < headWidth; ++i)
           out[i] += weights[p] * values.row(int64_t(p))[kvBegin + i];
-      if (tap)
-        tap(t, head, weights);
     }
   return y;
 }

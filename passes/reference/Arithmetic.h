@@ -5,8 +5,8 @@
 //          the RoPE table
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace qwen::reference {
@@ -53,14 +53,18 @@ std::vector<double> ropeRow(double theta, int64_t headWidth, int64_t position);
 /// Source HF apply_rotary_pos_emb; row 0 is at `position`.
 Rows rope(const Rows &x, double theta, int64_t headWidth, int64_t position);
 
-/// What attention may report of one query head's row: the weights of positions
-/// 0 .. position + t, which sum to 1.
-using ProbabilityTap = std::function<void(int64_t token, int64_t head,
-                                          const std::vector<double> &weights)>;
+/// What lies between an attention op's input and its output, [T, heads · P]
+/// with P = position + T: row t, head h, position p at h · P + p. Positions
+/// that row t does not see are 0.
+struct AttentionRows {
+  Rows scores;  // q · k / sqrt(C)
+  Rows softmax; // its softmax over the positions seen
+};
 
 /// Source HF eager_attention_forward with repeat_kv; row 0 is at `position`.
 Rows attention(const Rows &q, const Cache &keys, const Cache &values,
-               int64_t headWidth, int64_t position, const ProbabilityTap &tap);
+               int64_t headWidth, int64_t position,
+               AttentionRows *between = nullptr);
 
 Rows swiglu(const Rows &gate, const Rows &up);
 Rows add(const Rows &a, const Rows &b);

@@ -66,6 +66,8 @@ FailureOr<Rows> Step::matmul(Operation *op, Value x, Value weight, Value bias) {
   auto type = cast<ir::WeightType>(weight.getType());
   const Rows &in = rows(x);
   Rows y(in.tokens, type.getDim(0));
+  if (in.tokens == 0)
+    return y;
   bool read = owner.parameters.forEachRow(
       parameter(weight), type.getDim(0), type.getDim(1),
       [&](int64_t n, const double *row) {
@@ -128,13 +130,16 @@ FailureOr<Rows> Step::attention(ir::AttentionOp op) {
   if (position < 0 || keys.values.size() < seen || cached.values.size() < seen)
     return op->emitOpError() << "reads position " << position + q.tokens - 1
                              << ", which nothing has written";
-  ProbabilityTap tap;
-  if (owner.options.attentionTap)
-    tap = [&](int64_t token, int64_t head, const std::vector<double> &weights) {
-      owner.options.attentionTap(ir::nameOf(op.getLoc()), token, head, weights);
-    };
-  return reference::attention(
-      q, keys, cached, op.getKeys().getType().getHeadWidth(), position, tap);
+  AttentionRows between;
+  Rows y = reference::attention(q, keys, cached,
+                                op.getKeys().getType().getHeadWidth(), position,
+                                owner.options.tap ? &between : nullptr);
+  if (owner.options.tap) {
+    std::string name = ir::nameOf(op.getLoc()).str();
+    owner.options.tap(name + ".scores", between.scores);
+    owner.options.tap(name + ".softmax", between.softmax);
+  }
+  return y;
 }
 
 LogicalResult Step::append(Operation *op, Value cache, FailureOr<Rows> x,

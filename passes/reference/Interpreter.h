@@ -25,19 +25,14 @@ using Ids = std::vector<int32_t>;
 using HostValue = std::variant<Rows, Ids, int64_t>;
 
 /// Called after each op that gives rows, with the name in the op's location
-/// ("model.layers.3.mlp.up_proj").
+/// ("model.layers.3.mlp.up_proj"). An append gives the rows that it writes; an
+/// attention op gives AttentionRows first, as NAME.scores and NAME.softmax.
 using Tap = std::function<void(llvm::StringRef name, const Rows &rows)>;
-
-/// Called for each row and query head of an attention op, with its name.
-using AttentionTap =
-    std::function<void(llvm::StringRef name, int64_t token, int64_t head,
-                       const std::vector<double> &weights)>;
 
 struct InterpreterOptions {
   ParameterSource parameters;
   int64_t keptBytes = int64_t(1) << 30; // of parameters held in memory
   Tap tap;
-  AttentionTap attentionTap;
 };
 
 /// Holds the caches from one call to the next, as the runtime does.

@@ -16,5 +16,6 @@ inline constexpr int kExitBroken =
 using AddCommand = std::function<int()> (*)(CLI::App &app);
 
 std::function<int()> addCompileCommand(CLI::App &app);
+std::function<int()> addInterpretCommand(CLI::App &app);
 
 } // namespace qwen

@@ -6,7 +6,8 @@
 #include <vector>
 
 int main(int argc, char **argv) {
-  static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand};
+  static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand,
+                                                   qwen::addInterpretCommand};
 
   // A limit on file sizes is then an error of `write`, as a full disk is.
   std::signal(SIGXFSZ, SIG_IGN);
