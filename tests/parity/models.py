@@ -80,6 +80,10 @@ TINY = {
     },
 }
 
+# Prompts over several blocks of the cache and more than one chunk: the golden keeps the last rows only.
+LONG = {"qwen2_tied": 200, "qwen3_tied": 240}
+LONG_ROWS = 6
+
 
 def quantised(seed, types, model_type="qwen2", tied=True, **shape):
     shape = {"D": 256, "F": 256, "L": 1, "H": 4, "G": 2, "C": 64} | shape

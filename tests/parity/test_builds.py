@@ -130,6 +130,16 @@ def test_fusion_does_not_matter(built):
     assert same_bits(built.other("unfused", *F32, *options).logits(built.ids), built.logits)
 
 
+@pytest.mark.parametrize("name", list(models.LONG))
+def test_long_prompts_equal_hugging_face(name, tmp_path):
+    folder = checkpoint.write_model(tmp_path / "model", models.TINY[name])
+    ids, reference = golden("long", name)
+    app = compile_model(folder, tmp_path / "app", *F32, "--context", 250)
+    logits = app.logits(ids, "--threads", 2)
+    assert worst(logits[-len(reference) :], reference) <= 1
+    assert same_bits(app.logits(ids, "--threads", 1, "--chunk", 1), logits)
+
+
 def test_the_context_does_not_matter(qwen2):
     app = compile_model(qwen2.folder, qwen2.root / "long", *F32, "--context", 200)
     assert same_bits(app.logits(qwen2.ids), qwen2.logits)
