@@ -137,8 +137,8 @@ def Qwen_LinearAppendOp : Qwen_AppendOp<"linear_append"> {
 def Qwen_QuantizeOp : Qwen_ComputeOp<"quantize"> {
   let summary = "rows as i8 values, a scale and a sum for each group of 32";
   let description = [{
-    Shapes: x `[T, K]`, y T rows of K. In each group, `scale = max|x| / 127` as f32, `q = round(x / scale)` to the nearest
-    even, 0 when the scale is 0; sum is the sum of the group's q.
+    Shapes: x `[T, K]`, y T rows of K. In each group, in f32, `scale = max|x| / 127` and `q = round(x · (1 / scale))`,
+    halves to even; all 0 when the scale has no finite inverse. The sum is that of the group's q.
     Source: ggml `quantize_row_q8_0`, `block_q8_1`.
 
     Constraints:

@@ -29,7 +29,8 @@ def Qwen_WeightOp : Qwen_Op<"weight", [Pure]> {
 def Qwen_RopeTableOp : Qwen_Op<"rope_table", [Pure]> {
   let summary = "cosines and sines of every position, C/2 of each";
   let description = [{
-    Shapes: `[S, C]`; row p holds `cos(p · f_i)`, then `sin(p · f_i)`, with `f_i = theta^(-2i/C)`, i < C/2.
+    Shapes: `[S, C]`; row p holds `cos(p · f_i)`, then `sin(p · f_i)`, with `f_i = theta^(-2i/C)`, i < C/2. The frequencies
+    and the angles are rounded to f32, as Hugging Face does.
     Source: HF `Qwen2RotaryEmbedding`.
 
     Constraints:
