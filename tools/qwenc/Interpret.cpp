@@ -107,6 +107,12 @@ private:
                   " token ids; the context is " + std::to_string(room));
       return kExitUser;
     }
+    if (room > source->spec.maxPositions) {
+      reportError("the context is " + std::to_string(room) +
+                  "; the model takes 1 to " +
+                  std::to_string(source->spec.maxPositions) + " tokens");
+      return kExitUser;
+    }
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
     mlir::OwningOpRef<mlir::ModuleOp> module = importModel(

@@ -38,13 +38,13 @@ def op_constraints():
 
 def passes():
     for text in read("passes/transforms/Passes.td").values():
-        for name, flag in re.findall(r'def (\w+)Pass\s*:\s*Pass<\s*"qwen-([a-z0-9-]+)"', text):
+        for name, flag in re.findall(r'def (\w+?)(?:Pass)?\s*:\s*Pass<\s*"qwen-([a-z0-9-]+)"', text):
             if flag != snake(name).replace("_", "-"):
-                yield f"passes/transforms/Passes.td: error: pass `{name}Pass` has the flag `qwen-{flag}`"
+                yield f"passes/transforms/Passes.td: error: pass `{name}` has the flag `qwen-{flag}`"
             if not (ROOT / f"passes/transforms/{name}.cpp").exists():
-                yield f"passes/transforms/Passes.td: error: `{name}Pass` has no passes/transforms/{name}.cpp"
+                yield f"passes/transforms/Passes.td: error: `{name}` has no passes/transforms/{name}.cpp"
             if not (ROOT / f"tests/lit/passes/transforms/{snake(name)}.mlir").exists():
-                yield f"passes/transforms/Passes.td: error: `{name}Pass` has no tests/lit/passes/transforms/{snake(name)}.mlir"
+                yield f"passes/transforms/Passes.td: error: `{name}` has no tests/lit/passes/transforms/{snake(name)}.mlir"
 
 
 def kernels():

@@ -55,7 +55,8 @@ public:
         *module->getOps<mlir::func::FuncOp>().begin(), std::move(arguments));
     if (mlir::failed(results))
       return std::nullopt;
-    return *results;
+    std::vector<HostValue> values = std::move(*results);
+    return values;
   }
 
   /// The first result's values.
