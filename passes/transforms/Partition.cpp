@@ -62,6 +62,11 @@ struct PartitionPass : impl::PartitionBase<PartitionPass> {
       if (auto tail = llvm::dyn_cast<ir::TailOp>(op);
           tail && unsettled.contains(tail.getX()))
         unsettled.insert(tail.getY());
+      // Barriers are placed anew, so that a step may be partitioned twice.
+      if (llvm::isa<ir::BarrierOp>(op)) {
+        op.erase();
+        continue;
+      }
       if (!ir::isCompute(&op))
         continue;
       if (failed(partition(&op, tokens)))
