@@ -68,12 +68,16 @@ Value StepEmitter::add(Value a, Value b) {
     return b;
   if (known(b) == 0)
     return a;
+  if (known(a) && known(b))
+    return constant(*known(a) + *known(b));
   return LLVM::AddOp::create(builder, loc, a, b);
 }
 
 Value StepEmitter::scaled(Value a, int64_t factor) {
-  if (factor == 0 || known(a) == 0)
+  if (factor == 0)
     return constant(0);
+  if (known(a))
+    return constant(*known(a) * factor);
   if (factor == 1)
     return a;
   return LLVM::MulOp::create(builder, loc, a, constant(factor));

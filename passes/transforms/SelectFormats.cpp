@@ -124,10 +124,11 @@ struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
           << "unknown format `" << format << "`; formats are stored" << names;
       return signalPassFailure();
     }
-    bool failed = false;
-    getOperation().walk(
-        [&](ir::WeightOp op) { failed |= mlir::failed(select(op)); });
-    if (failed)
+    mlir::WalkResult walk = getOperation().walk([&](ir::WeightOp op) {
+      return mlir::failed(select(op)) ? mlir::WalkResult::interrupt()
+                                      : mlir::WalkResult::advance();
+    });
+    if (walk.wasInterrupted())
       return signalPassFailure();
     if (activations == kQuantizedRows)
       getOperation().walk(

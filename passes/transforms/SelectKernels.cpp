@@ -46,26 +46,29 @@ struct SelectKernelsPass : impl::SelectKernelsBase<SelectKernelsPass> {
     }
     if (failed(readSchedule(points)))
       return signalPassFailure();
-    bool failed = false;
-    getOperation().walk([&](mlir::func::FuncOp function) {
+    const ScheduleFile *overrides = points ? &*points : nullptr;
+    for (auto function : getOperation().getOps<mlir::func::FuncOp>()) {
       int64_t tokens = stepTokens(function);
-      function.walk([&](mlir::Operation *op) {
+      mlir::WalkResult walk = function.walk([&](mlir::Operation *op) {
         if (!ir::isCompute(op))
-          return;
+          return mlir::WalkResult::advance();
         KernelRequest request = kernelRequest(op, tokens);
         std::string error;
-        std::optional<KernelSymbol> symbol = catalog.chooseSymbol(
-            request.kernel, request.options, request.dims, machine->name,
-            points ? &*points : nullptr, error);
-        if (symbol)
-          return ir::setKernel(op, symbol->str());
-        op->emitError() << "no kernel for `" << op->getName().getStringRef()
-                        << "`: " << error;
-        failed = true;
+        std::optional<KernelSymbol> symbol =
+            catalog.chooseSymbol(request.kernel, request.options, request.dims,
+                                 machine->name, overrides, error);
+        if (!symbol) {
+          op->emitError() << "no kernel for `" << op->getName().getStringRef()
+                          << "` (" << ir::nameOf(op->getLoc())
+                          << "): " << error;
+          return mlir::WalkResult::interrupt();
+        }
+        ir::setKernel(op, symbol->str());
+        return mlir::WalkResult::advance();
       });
-    });
-    if (failed)
-      signalPassFailure();
+      if (walk.wasInterrupted())
+        return signalPassFailure();
+    }
   }
 };
 
