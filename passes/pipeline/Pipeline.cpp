@@ -84,7 +84,7 @@ std::optional<Stop> parseStop(std::string_view text) {
 std::string stopNames() {
   std::string names;
   for (auto [name, stop] : kStops)
-    names += (names.empty() ? "" : ", ") + std::string(name);
+    names.append(names.empty() ? "" : ", ").append(name);
   return names;
 }
 
@@ -106,7 +106,8 @@ std::optional<std::string> checkDisabledPasses(const PipelineOptions &options) {
     for (const Row &row : kRows)
       if (row.kind == Kind::Optional) {
         known |= isDisabled(one, row.name);
-        names += (names.empty() ? "" : ", ") + std::string(row.name);
+        names += names.empty() ? "" : ", ";
+        names += row.name;
       }
     if (!known)
       return "`" + disabled + "` is no pass that can be disabled; those are " +

@@ -18,6 +18,11 @@ def FuseResidual : Pass<"qwen-fuse-residual", "::mlir::ModuleOp"> {
 
 def SelectFormats : Pass<"qwen-select-formats", "::mlir::ModuleOp"> {
   let summary = "gives every stored weight a packed format, and quantises rows for integer linears";
+  let description = [{
+    `stored` matrices become `panel16` ones of the wanted format, or of the one that keeps each tensor's own values. A
+    linear whose matrices all take `q8g32` rows then reads a `quantize` of its input; readers of one input share it.
+    A format that does not take a tensor's stored type, or its row length, is an error that names those that do.
+  }];
   let options = [
     Option<"format", "format", "std::string", "\"stored\"",
            "weight format of every matrix; `stored`: the lossless one of each tensor">,
@@ -28,10 +33,18 @@ def SelectFormats : Pass<"qwen-select-formats", "::mlir::ModuleOp"> {
 
 def SplitSteps : Pass<"qwen-split-steps", "::mlir::ModuleOp"> {
   let summary = "turns @step into @decode (T = 1) and @prefill (T at run time)";
+  let description = [{
+    Both do the same to the bit; a kernel for one token needs no loop over tokens. Below `tail` the rows of @decode stay a
+    run-time number: none or one.
+  }];
 }
 
 def SelectKernels : Pass<"qwen-select-kernels", "::mlir::ModuleOp"> {
   let summary = "names the compiled kernel of every compute op";
+  let description = [{
+    The symbol holds formats, dims, the rows of a chunk, target and schedule point; it is a whole build request for
+    `qwenc-kernel`. An op that no kernel does is an error with the rule that its dims or format break.
+  }];
   let options = [
     Option<"target", "target", "std::string", "\"\"", "target name of the catalog; empty: this machine's">,
     Option<"schedule", "schedule", "std::string", "\"\"", "schedule file whose points win over the built-in ones">,
@@ -40,14 +53,28 @@ def SelectKernels : Pass<"qwen-select-kernels", "::mlir::ModuleOp"> {
 
 def Partition : Pass<"qwen-partition", "::mlir::ModuleOp"> {
   let summary = "cuts every compute op over the team and sets barriers where data crosses threads";
+  let description = [{
+    Linears are cut along their outputs, attention by key/value heads, everything else by blocks of rows. In @decode an op
+    that works row by row is repeated by every thread into its own scratch: that is cheaper than a barrier. A barrier
+    stands only before an op that reads what other threads wrote since the last one: five a layer in @decode.
+  }];
 }
 
 def PlanWeights : Pass<"qwen-plan-weights", "::mlir::ModuleOp"> {
   let summary = "gives every weight its place in the weights file, in the order the decode step reads them";
+  let description = [{
+    Decoding then is one forward scan of memory. Planes start at multiples of 64 bytes, weights of 64 KiB or more at
+    pages.
+  }];
 }
 
 def PlanBuffers : Pass<"qwen-plan-buffers", "::mlir::ModuleOp"> {
   let summary = "gives every value its place in an arena; functions become steps of dispatches and barriers";
+  let description = [{
+    Shared buffers live from barrier to barrier, because threads run at their own pace in between; a thread's own buffers
+    live from op to op. The largest is placed first, at the lowest offset that is free all its life. Logits and greedy
+    tokens come last and have one place in both steps.
+  }];
   let options = [
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128", "largest T of the prefill step">,
   ];

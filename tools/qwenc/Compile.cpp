@@ -89,7 +89,8 @@ private:
     take(options.pipeline.activations, build->activations,
          options.activationsGiven);
     take(options.pipeline.target, build->target, options.targetGiven);
-    take(options.context, build->context, options.context.has_value());
+    if (!options.context)
+      options.context = build->context;
     return 0;
   }
 
@@ -103,8 +104,9 @@ private:
       return code;
     imported = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
     if (!ir::getPlan(*module))
-      if ((code = runPasses()) != 0)
-        return code;
+      code = runPasses();
+    if (code != 0)
+      return code;
     return options.pipeline.stop <= Stop::Planned ? writeIR() : emit();
   }
 

@@ -26,6 +26,7 @@ std::vector<uint64_t> offsetsOf(mlir::LLVM::LLVMStructType type) {
                           "128-f80:128-n8:16:32:64-S128");
   const llvm::StructLayout *fields = layout.getStructLayout(structure);
   std::vector<uint64_t> offsets;
+  offsets.reserve(structure->getNumElements() + 1);
   for (unsigned i = 0; i < structure->getNumElements(); ++i)
     offsets.push_back(fields->getElementOffset(i));
   offsets.push_back(fields->getSizeInBytes());

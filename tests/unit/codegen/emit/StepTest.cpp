@@ -131,6 +131,7 @@ struct Step : testing::Test {
     std::ranges::fill(counters, 0);
     team.emplace(threads);
     std::vector<std::thread> members;
+    members.reserve(threads);
     for (int64_t thread = 0; thread < threads; ++thread)
       members.emplace_back([=, this] {
         qwen_step_args args = {
@@ -174,6 +175,7 @@ TEST_F(Step, DecodeClaimsEveryChunkOnce) {
     barriers = 0;
     run(plan->decode, 1, 11, 0, threads);
     std::vector<Call> expected;
+    expected.reserve(5);
     for (int64_t chunk = 0; chunk < 5; ++chunk)
       expected.push_back(
           {128, 64 + 256 * chunk, 4096 + 16 * chunk, 1, 11, 0.5f});
