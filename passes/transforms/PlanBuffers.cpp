@@ -18,6 +18,9 @@ namespace qwen {
 
 namespace {
 
+/// Rows of logits that one prefill step can leave: each is a whole vocabulary.
+constexpr int64_t kMostLogitsRows = 128;
+
 /// Where the model's outputs lie: the same place in every step.
 struct OutputPlaces {
   int64_t argmaxOffset = 0, logitsOffset = 0, logitsStride = 0, bytes = 0;
@@ -120,7 +123,11 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
         scalars.push_back(scalar(op, argument));
         continue;
       }
-      if (!operandValue(op, argument.operand))
+      mlir::Value value = operandValue(op, argument.operand);
+      if (value && llvm::isa<ir::WeightType>(value.getType()) && !packed(value))
+        return op->emitError() << "`" << argument.operand
+                               << "` has no place in the weights file";
+      if (!value)
         return op->emitError() << "has nothing for the operand `"
                                << argument.operand << "` of its kernel";
       (argument.role == "input" ? inputs : outputs)
@@ -187,17 +194,17 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
       arenaBytes = std::max(arenaBytes, planners.back().arenaBytes());
       scratchBytes = std::max(scratchBytes, planners.back().scratchBytes());
     }
+    int64_t logitsRows = std::min<int64_t>(prefillChunk, kMostLogitsRows);
     OutputPlaces outputs;
     outputs.argmaxOffset = roundUp(arenaBytes, kBufferAlignment);
-    outputs.logitsOffset =
-        roundUp(outputs.argmaxOffset + (prefillChunk + kSpareRows) * 4,
-                kBufferAlignment);
+    outputs.logitsOffset = roundUp(
+        outputs.argmaxOffset + (logitsRows + kSpareRows) * 4, kBufferAlignment);
     for (BufferPlanner &planner : planners)
       outputs.logitsStride = std::max(
           outputs.logitsStride,
           planner.placeOutputs(outputs.argmaxOffset, outputs.logitsOffset));
     arenaBytes = outputs.logitsOffset +
-                 (prefillChunk + kSpareRows) * outputs.logitsStride * 4;
+                 (logitsRows + kSpareRows) * outputs.logitsStride * 4;
 
     for (auto [function, planner] : llvm::zip(functions, planners))
       if (failed(planStep(function, planner)))
@@ -207,7 +214,7 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     ir::setPlan(getOperation(),
                 ir::PlanAttr::get(&getContext(), weightsBytes, cacheBytes,
                                   arenaBytes, scratchBytes, counters,
-                                  prefillChunk, prefillChunk,
+                                  prefillChunk, logitsRows,
                                   outputs.logitsOffset, outputs.logitsStride,
                                   outputs.argmaxOffset));
   }

@@ -51,7 +51,8 @@ struct PlanWeightsPass : impl::PlanWeightsBase<PlanWeightsPass> {
     int64_t offset = 0;
     for (auto [name, source] : weights) {
       auto type = llvm::cast<ir::WeightType>(source->getResult(0).getType());
-      if (type.isStored()) {
+      if (type.isMatrix() &&
+          !KernelCatalog::builtin().format(type.getFormat().str())) {
         source->emitError() << "has no packed format";
         return signalPassFailure();
       }
