@@ -10,7 +10,8 @@
 namespace qwen {
 
 /// Runs `program` (a path, or a name looked up in PATH) with `arguments` and
-/// waits; its streams are ours. The error says what could not be started, or
+/// waits; both its output streams go to our
+/// standard error. The error says what could not be started, or
 /// how it ended.
 llvm::Error runProgram(const std::string &program,
                        const std::vector<std::string> &arguments);

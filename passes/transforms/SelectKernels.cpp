@@ -23,15 +23,17 @@ struct SelectKernelsPass : impl::SelectKernelsBase<SelectKernelsPass> {
   mlir::LogicalResult readSchedule(std::optional<ScheduleFile> &points) {
     if (schedule.empty())
       return mlir::success();
+    mlir::Location file =
+        mlir::FileLineColLoc::get(&getContext(), schedule, 0, 0);
     auto text = llvm::MemoryBuffer::getFile(schedule);
     if (!text)
-      return getOperation().emitError() << "cannot read `" << schedule
-                                        << "`: " << text.getError().message();
+      return mlir::emitError(file)
+             << "cannot be read: " << text.getError().message();
     std::string error;
     points = ScheduleFile::parse((*text)->getBuffer().str(),
                                  KernelCatalog::builtin(), error);
     if (!points)
-      return getOperation().emitError() << "`" << schedule << "`: " << error;
+      return mlir::emitError(file) << error;
     return mlir::success();
   }
 

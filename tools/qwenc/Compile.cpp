@@ -136,6 +136,10 @@ private:
         return reportError(std::move(error));
       return 0;
     }
+    if (options.embedWeights && !source->tensors) {
+      reportError("`" + options.model + "` has no weights to embed");
+      return kExitUser;
+    }
     int64_t most = source->spec.maxPositions;
     if (!options.context)
       options.context = std::min(kDefaultContext, most);
@@ -285,6 +289,10 @@ private:
                              const std::vector<std::string> &symbols,
                              WeightsFile &weights) {
     std::string compiler = siblingOf("qwenc-kernel");
+    // A place that cannot be written shows before the long work.
+    OutputFile executable(options.output);
+    if (llvm::Error error = executable.write(""))
+      return error;
     auto kernels = trace.timed("kernels", [&] {
       return kernelObjects(symbols, {compiler, "", options.jobs});
     });
@@ -301,7 +309,6 @@ private:
     for (const char *archive : {"cli", "core", "tokenizer"})
       link.archives.push_back(
           siblingOf(std::string("../lib/libqwen_runtime_") + archive + ".a"));
-    OutputFile executable(options.output);
     llvm::Error linked = trace.timed("link", [&] {
       return linkExecutable(objects, executable.temporary(), link);
     });
@@ -325,8 +332,6 @@ private:
       if (options.embedWeights)
         if (llvm::Error error = embedWeights(executable.temporary(), path))
           return error;
-    } else if (options.embedWeights) {
-      return userError("`" + options.model + "` has no weights to embed");
     }
     return executable.commit();
   }

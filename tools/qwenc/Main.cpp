@@ -1,16 +1,16 @@
 // Main.cpp - the driver: one row a subcommand.
 #include "tools/qwenc/Command.h"
 
+#include <cctype>
 #include <csignal>
 #include <iostream>
+#include <string>
 #include <vector>
 
 int main(int argc, char **argv) {
   static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand,
                                                    qwen::addInterpretCommand};
 
-  // A limit on file sizes is then an error of `write`, as a full disk is.
-  std::signal(SIGXFSZ, SIG_IGN);
   // A file that grows too large is a failed write, here and in the programs
   // that this one starts.
   std::signal(SIGXFSZ, SIG_IGN);
@@ -26,7 +26,10 @@ int main(int argc, char **argv) {
   } catch (const CLI::Success &help) {
     return app.exit(help);
   } catch (const CLI::ParseError &error) {
-    std::cerr << "qwenc: error: " << error.what() << "; see qwenc --help\n";
+    std::string text = error.what();
+    if (!text.empty())
+      text[0] = char(std::tolower(static_cast<unsigned char>(text[0])));
+    std::cerr << "qwenc: error: " << text << "; see qwenc --help\n";
     return qwen::kExitUser;
   }
   for (auto &[command, run] : commands)

@@ -37,11 +37,14 @@ mlir::LogicalResult reportDiagnostic(mlir::Diagnostic &diagnostic) {
   const char *kind = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error
                          ? "error"
                          : "note";
-  if (mlir::FileLineColLoc place = filePlace(diagnostic.getLocation()))
-    llvm::errs() << place.getFilename().getValue() << ":" << place.getLine()
-                 << ":" << place.getColumn() << ": ";
-  else
+  if (mlir::FileLineColLoc place = filePlace(diagnostic.getLocation())) {
+    llvm::errs() << place.getFilename().getValue() << ":";
+    if (place.getLine() > 0) // 0: the file as a whole
+      llvm::errs() << place.getLine() << ":" << place.getColumn() << ":";
+    llvm::errs() << " ";
+  } else {
     llvm::errs() << "qwenc: ";
+  }
   llvm::errs() << kind << ": " << diagnostic.str() << "\n";
   return mlir::success();
 }
