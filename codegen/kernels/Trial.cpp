@@ -102,8 +102,8 @@ void Trial::allocate(Buffer &buffer, int64_t bytes) {
   buffer.size = bytes;
   buffer.storage.assign(size_t(bytes + kGuardBytes + 64) / 8 + 1, ~uint64_t(0));
   const uintptr_t start = reinterpret_cast<uintptr_t>(buffer.storage.data());
-  buffer.bytes =
-      reinterpret_cast<uint8_t *>(uintptr_t(roundUp(int64_t(start), 64)));
+  buffer.bytes = reinterpret_cast<uint8_t *>(buffer.storage.data()) +
+                 (roundUp(int64_t(start), 64) - int64_t(start));
 }
 
 Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
@@ -417,12 +417,12 @@ Trial::Verdict Trial::judge() const {
       }
     const bool cache = name == "keys" || name == "values";
     for (int64_t i = 0; cache && i < buffer->size / element; ++i)
-      if (!named[size_t(i)] &&
-          std::memcmp(buffer->bytes + i * element,
-                      &buffer->before[size_t(i * element)], size_t(element)))
+      if (!named[size_t(i)] && std::memcmp(buffer->bytes + i * element,
+                                           &buffer->before[size_t(i * element)],
+                                           size_t(element)) != 0)
         fail(name + "[" + std::to_string(i) + "] was written");
     if (std::memcmp(buffer->bytes + buffer->size,
-                    &buffer->before[size_t(buffer->size)], kGuardBytes))
+                    &buffer->before[size_t(buffer->size)], kGuardBytes) != 0)
       fail("bytes after `" + name + "` were written");
   }
   return verdict;
