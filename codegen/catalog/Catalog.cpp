@@ -316,8 +316,8 @@ int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
     // no tile of two divides, count as worse.
     const double ratio = double(count * unitBytes) / double(kWantedBytes);
     double distance = ratio > 1 ? ratio : 1 / ratio;
-    if (units / count < std::min(kWantedChunks, units))
-      const int64_t chunks = units / count;
+    const int64_t chunks = units / count;
+    if (chunks < std::min(kWantedChunks, units))
     distance *= 1.0 + double(kWantedChunks) / double(chunks) * 0.5;
     if (count * unit / kPanelRows % 2)
       distance *= 1.5;
