@@ -318,7 +318,7 @@ int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
     double distance = ratio > 1 ? ratio : 1 / ratio;
     const int64_t chunks = units / count;
     if (chunks < std::min(kWantedChunks, units))
-    distance *= 1.0 + double(kWantedChunks) / double(chunks) * 0.5;
+      distance *= 1.0 + double(kWantedChunks) / double(chunks) * 0.5;
     if (count * unit / kPanelRows % 2)
       distance *= 1.5;
     if (distance < bestDistance) {
