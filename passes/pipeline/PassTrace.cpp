@@ -13,8 +13,7 @@ void PassTrace::dump(llvm::StringRef name, mlir::ModuleOp module) {
     return;
   std::string text, file;
   llvm::raw_string_ostream stream(text);
-  module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(
-                           true, /*prettyForm=*/true));
+  module.print(stream, mlir::OpPrintingFlags().enableDebugInfo());
   llvm::raw_string_ostream(file)
       << llvm::format("%02d-", int(count++)) << name << ".mlir";
   llvm::SmallString<128> path(folder);
