@@ -80,8 +80,8 @@ enum qwen_section_kind {
   QWEN_SECTION_GENERATION =
       2, /* JSON object, every key optional: "stop_ids" [i32], "chat_template"
           * text, and under generation_config's names "temperature", "top_k",
-          * "top_p", "min_p", "repetition_penalty"; "packed_from" is the compiler's: what
-                               * the file was made from */
+          * "top_p", "min_p", "repetition_penalty"; "packed_from" is the
+          * compiler's: what the file was made from */
   QWEN_SECTION_COUNT = 3
 };
 
