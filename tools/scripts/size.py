@@ -10,14 +10,21 @@ ENDINGS = {".cpp", ".c", ".h", ".td", ".py", ".cmake", ".txt", ".sh"}
 LISTED, LIMIT = 600, 1000
 
 
+def is_code(path):
+    if path.suffix == ".txt":
+        return path.name == "CMakeLists.txt"
+    if path.suffix == "":
+        return path.read_bytes()[:2] == b"#!"
+    return path.suffix in ENDINGS
+
+
 def main():
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True,
                            text=True).stdout.split("\n")
     totals, long, failed = {}, [], False
     for name in filter(None, names):
         path = ROOT / name
-        code = path.suffix in ENDINGS and ("CMakeLists" in name or path.suffix != ".txt")
-        if not code or not path.is_file():
+        if not path.is_file() or not is_code(path):
             continue
         lines = path.read_bytes().count(b"\n")
         folder = "/".join(name.split("/")[:2]) if "/" in name else "."
