@@ -27,7 +27,9 @@ public:
         {"--system", &system_,
          "the system message (default: the one of the model's template)"},
         {"-n,--tokens", &tokens_,
-         "tokens of an answer at most (default: until the model ends it)"}};
+         "tokens of an answer at most (default: until the model ends it)"},
+        {"--no-thinking", &noThinking_,
+         "answer at once, where the model's template lets one choose"}};
     for (const OptionRow &row : sampling_.rows())
       rows.push_back(row);
     for (const OptionRow &row : model_.rows())
@@ -118,7 +120,8 @@ private:
                             const Tokenizer &tokenizer,
                             const ChatTemplate &chat, const StopTokens &stops,
                             const std::vector<ChatMessage> &messages) {
-    Result<std::vector<int32_t>> ids = encodeChat(chat, tokenizer, messages);
+    Result<std::vector<int32_t>> ids =
+        encodeChat(chat, tokenizer, messages, !noThinking_);
     if (!ids.ok())
       return ids.status();
     Detokenizer detokenizer(tokenizer, /*skipSpecial=*/true);
@@ -148,6 +151,7 @@ private:
 
   std::optional<std::string> system_;
   std::optional<int64_t> tokens_;
+  bool noThinking_ = false;
   SamplingOptions sampling_;
   ModelOptions model_;
 };

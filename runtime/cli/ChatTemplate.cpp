@@ -24,15 +24,20 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view jinja) {
 }
 
 Result<std::string>
-ChatTemplate::render(const std::vector<ChatMessage> &messages) const {
+ChatTemplate::render(const std::vector<ChatMessage> &messages,
+                     bool thinking) const {
   jinja::Value list = jinja::Value::array();
   for (const ChatMessage &message : messages)
     list.push_back({{"role", message.role}, {"content", message.content}});
   try {
-    return jinja::render(block_, {{"messages", std::move(list)},
-                                  {"tools", nullptr},
-                                  {"documents", nullptr},
-                                  {"add_generation_prompt", true}});
+    jinja::Value variables = {{"messages", std::move(list)},
+                              {"tools", nullptr},
+                              {"documents", nullptr},
+                              {"add_generation_prompt", true}};
+    // Templates think unless the variable is there and false.
+    if (!thinking)
+      variables["enable_thinking"] = false;
+    return jinja::render(block_, std::move(variables));
   } catch (const jinja::Error &error) {
     return Status::invalid("the model's chat template: %s", error.what());
   }

@@ -26,8 +26,10 @@ public:
   static Result<ChatTemplate> parse(std::string_view jinja);
 
   /// The text of `messages`, followed by the start of the assistant's next one.
+  /// Without `thinking`, models that think before they answer are told not to.
   /// kInvalid if the template refuses them.
-  Result<std::string> render(const std::vector<ChatMessage> &messages) const;
+  Result<std::string> render(const std::vector<ChatMessage> &messages,
+                             bool thinking = true) const;
 
 private:
   jinja::Block block_;

@@ -30,6 +30,9 @@ public:
         {"--chat", &chat_,
          "put the prompt into the model's chat template, as the user's "
          "message"},
+        {"--no-thinking", &noThinking_,
+         "with --chat: answer at once, where the model's template lets one "
+         "choose"},
         {"-n,--tokens", &tokens_,
          "tokens to generate at most (default: until a stop token or the "
          "context is full)"},
@@ -98,7 +101,7 @@ private:
     Result<ChatTemplate> chat = ChatTemplate::parse(generation.chatTemplate);
     if (!chat.ok())
       return chat.status().at(weights.path());
-    return encodeChat(*chat, *tokenizer, {{"user", *prompt_}});
+    return encodeChat(*chat, *tokenizer, {{"user", *prompt_}}, !noThinking_);
   }
 
   Status answer(Model &model, Sampler &sampler,
@@ -133,7 +136,8 @@ private:
 
   std::optional<std::string> prompt_, idsPath_;
   std::optional<int64_t> tokens_;
-  bool outputIds_ = false, chat_ = false, ignoreStop_ = false;
+  bool outputIds_ = false, chat_ = false, ignoreStop_ = false,
+       noThinking_ = false;
   SamplingOptions sampling_;
   ModelOptions model_;
 };

@@ -35,8 +35,8 @@ Result<std::vector<int32_t>> encodeText(const Tokenizer &tokenizer,
 
 Result<std::vector<int32_t>>
 encodeChat(const ChatTemplate &chat, const Tokenizer &tokenizer,
-           const std::vector<ChatMessage> &messages) {
-  Result<std::string> text = chat.render(messages);
+           const std::vector<ChatMessage> &messages, bool thinking) {
+  Result<std::string> text = chat.render(messages, thinking);
   if (!text.ok())
     return text.status();
   return encodeText(tokenizer, *text);

@@ -23,7 +23,7 @@ Result<std::vector<int32_t>> encodeText(const Tokenizer &tokenizer,
 /// The ids of a conversation, up to where the model's answer starts.
 Result<std::vector<int32_t>>
 encodeChat(const ChatTemplate &chat, const Tokenizer &tokenizer,
-           const std::vector<ChatMessage> &messages);
+           const std::vector<ChatMessage> &messages, bool thinking);
 
 /// Forbids every id of the vocabulary that is no token: padding rows, and those
 /// flagged as unused.

@@ -9,13 +9,14 @@
 namespace qwen {
 namespace {
 
-Result<std::string> rendered(const std::string &jinja,
-                             const std::vector<ChatMessage> &messages = {
-                                 {"user", "hi"}}) {
+Result<std::string>
+rendered(const std::string &jinja,
+         const std::vector<ChatMessage> &messages = {{"user", "hi"}},
+         bool thinking = true) {
   Result<ChatTemplate> chat = ChatTemplate::parse(jinja);
   if (!chat.ok())
     return chat.status();
-  return chat->render(messages);
+  return chat->render(messages, thinking);
 }
 
 std::string errorOf(const std::string &jinja) {
@@ -33,10 +34,15 @@ TEST(ChatTemplate, GivesWhatJinjaGives) {
       std::vector<ChatMessage> messages;
       for (const auto &message : made["conversations"][i])
         messages.push_back({message[0], message[1]});
-      Result<std::string> text = rendered(test["template"], messages);
-      ASSERT_TRUE(text.ok()) << text.status().text() << " in\n"
-                             << test["template"];
-      EXPECT_EQ(*text, test["texts"][i].get<std::string>()) << test["template"];
+      for (bool thinking : {true, false}) {
+        const char *expected = thinking ? "texts" : "without_thinking";
+        Result<std::string> text =
+            rendered(test["template"], messages, thinking);
+        ASSERT_TRUE(text.ok()) << text.status().text() << " in\n"
+                               << test["template"];
+        EXPECT_EQ(*text, test[expected][i].get<std::string>())
+            << test["template"];
+      }
     }
   }
 }

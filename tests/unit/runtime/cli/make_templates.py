@@ -112,15 +112,14 @@ def main():
     templates = [model_template(path) for path in sys.argv[1:]] + [THINKING] + SMALL
     cases = []
     for template in templates:
-        renders = []
+        parsed = environment().from_string(template)
+        renders, without_thinking = [], []
         for conversation in CONVERSATIONS:
             messages = [{"role": role, "content": content} for role, content in conversation]
-            renders.append(
-                environment()
-                .from_string(template)
-                .render(messages=messages, tools=None, documents=None, add_generation_prompt=True)
-            )
-        cases.append({"template": template, "texts": renders})
+            variables = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": True}
+            renders.append(parsed.render(**variables))
+            without_thinking.append(parsed.render(**variables, enable_thinking=False))
+        cases.append({"template": template, "texts": renders, "without_thinking": without_thinking})
     made = {"made_by": f"jinja2 {jinja2.__version__}", "conversations": CONVERSATIONS, "cases": cases}
     json.dump(made, sys.stdout, ensure_ascii=False, indent=1)
     print()
