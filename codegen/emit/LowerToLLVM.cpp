@@ -3,6 +3,7 @@
 
 #include "codegen/catalog/Catalog.h"
 #include "codegen/emit/StepEmitter.h"
+#include "codegen/emit/TapTable.h"
 #include "passes/transforms/WeightLayout.h"
 #include "qwen/qwen.h"
 
@@ -49,7 +50,7 @@ LLVM::LLVMStructType planType(MLIRContext *context) {
   SmallVector<Type> fields = {
       i32, i32, LLVM::LLVMArrayType::get(i8, 16), pointer, pointer, pointer};
   fields.append(20, i64);
-  fields.append(2, pointer);
+  fields.append(3, pointer);
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
@@ -60,6 +61,7 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
   int64_t cacheTokenBytes =
       plan.getCacheBytes() /
       std::max<int64_t>(1, llvm::alignTo(facts.context, 64));
+  std::string taps = tapTable(module);
   StepEmitter emitter(module);
   SmallVector<Operation *> planned;
   LLVM::LLVMFuncOp decode, prefill;
@@ -81,6 +83,8 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
   LLVM::GlobalOp target = textGlobal(module, "qwen_target", facts.target);
   LLVM::GlobalOp features =
       textGlobal(module, "qwen_features", llvm::join(facts.features, ","));
+
+  LLVM::GlobalOp tapText = textGlobal(module, "qwen_taps", taps);
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   LLVM::LLVMStructType type = planType(module.getContext());
@@ -133,6 +137,7 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                  : Value(LLVM::ZeroOp::create(
                        builder, loc,
                        LLVM::LLVMPointerType::get(module.getContext()))));
+  put(LLVM::AddressOfOp::create(builder, loc, tapText));
   LLVM::ReturnOp::create(builder, loc, value);
 }
 

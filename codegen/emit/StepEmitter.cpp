@@ -299,7 +299,7 @@ LLVM::LLVMFuncOp StepEmitter::emit(ir::StepOp step) {
     loc = op.getLoc();
     if (auto dispatch = dyn_cast<ir::DispatchOp>(op))
       emitDispatch(dispatch);
-    else
+    else if (isa<ir::BarrierOp>(op))
       emitBarrier();
   }
   LLVM::ReturnOp::create(builder, loc, ValueRange());

@@ -107,6 +107,13 @@ StringRef nameOf(Location location) {
   return {};
 }
 
+std::string tapName(Operation *op) {
+  if (auto quantize = dyn_cast<QuantizeOp>(op))
+    if (Operation *source = quantize.getX().getDefiningOp())
+      return tapName(source) + ".quantized";
+  return nameOf(op->getLoc()).str();
+}
+
 int64_t widthOf(Type rows) {
   if (auto act = dyn_cast<ActType>(rows))
     return act.getWidth();

@@ -8,6 +8,8 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 
+#include <string>
+
 #include "passes/ir/QwenEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
@@ -40,6 +42,10 @@ void setPlan(mlir::Operation *module, PlanAttr plan);
 /// The first name in a location ("model.layers.3.mlp.up_proj"); empty when it
 /// has none.
 llvm::StringRef nameOf(mlir::Location location);
+
+/// What the op's result is called among taps: the name in its location, and
+/// "NAME.quantized" for the quantised rows of the op NAME.
+std::string tapName(mlir::Operation *op);
 
 /// X of a tensor of rows [T, X] or of quantised rows.
 int64_t widthOf(mlir::Type rows);

@@ -11,8 +11,8 @@ LogicalResult StepOp::verify() {
     return emitOpError() << "has " << getTokens() << " tokens";
   // step_c2
   for (Operation &op : getBody().front())
-    if (!isa<DispatchOp, BarrierOp>(op))
-      return op.emitOpError() << "is neither a dispatch nor a barrier";
+    if (!isa<DispatchOp, BarrierOp, TapOp>(op))
+      return op.emitOpError() << "is no dispatch, barrier or tap";
   return success();
 }
 
@@ -42,6 +42,23 @@ LogicalResult DispatchOp::verify() {
                            << " and writes to `" << stringifyArena(arena)
                            << "`";
   }
+  return success();
+}
+
+LogicalResult TapOp::verify() {
+  // tap_c1
+  size_t wanted = isa<ActType>(getType()) ? 3 : 1;
+  if (getPlaces().size() != wanted)
+    return emitOpError() << "has " << getPlaces().size() << " slots, not "
+                         << wanted;
+  // tap_c2
+  for (SlotAttr slot : getPlaces().getAsRange<SlotAttr>())
+    if (slot.getArena() == Arena::Weights || slot.getArena() == Arena::Ids)
+      return emitOpError() << "reads `" << stringifyArena(slot.getArena())
+                           << "`, which no op writes";
+  // tap_c3
+  if (getCache().has_value() != isa<CacheType>(getType()))
+    return emitOpError() << "the kind is given exactly for a cache";
   return success();
 }
 

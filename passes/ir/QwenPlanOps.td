@@ -26,12 +26,12 @@ def Qwen_BarrierOp : Qwen_Op<"barrier"> {
 def Qwen_StepOp : Qwen_Op<"step", [IsolatedFromAbove, Symbol, SingleBlock, NoTerminator]> {
   let summary = "a planned step function: what every thread of the team runs";
   let description = [{
-    The body is a sequence of dispatches and barriers. `tokens` is T when it is compiled in (1), or 0 when T is an argument.
+    The body is a sequence of dispatches and barriers, and of taps where they are asked for. `tokens` is T when it is compiled in (1), or 0 when T is an argument.
     The symbol is the function's name in the object; its type is `qwen_step_fn` of the runtime's C ABI.
 
     Constraints:
     * (C1) tokens is not negative.
-    * (C2) the body holds only `qwen.dispatch` and `qwen.barrier`.
+    * (C2) the body holds only `qwen.dispatch`, `qwen.barrier` and `qwen.tap`.
 
     ```mlir
     qwen.step @decode tokens 1 {
@@ -84,6 +84,34 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     $kernel $mode `rows` $rows `chunks` $chunks `block` $token_block `counter` $counter
     `in` $inputs `scalars` $scalars `out` $outputs attr-dict
   }];
+  let hasVerifier = 1;
+}
+
+def Qwen_TapOp : Qwen_Op<"tap", [HasParent<"StepOp">]> {
+  let summary = "where the result of an op lies when the step ends";
+  let description = [{
+    Stands after the dispatch that computes the result, in a build whose buffers are never used twice. It computes nothing:
+    the executable's table of taps is made of these ops. `type` is that of the result; a cache holds the rows that the op
+    appends among those of earlier steps.
+
+    Constraints:
+    * (C1) there are three slots (values, scales, sums) for quantised rows, else one.
+    * (C2) no slot is in `weights` or `ids`.
+    * (C3) the kind is given exactly for a cache.
+
+    ```mlir
+    qwen.step @decode tokens 1 {
+      qwen.tap "model.layers.3.mlp" of "qk_swiglu__plain__k896_t1__avx2_p8" rows all at [#qwen.slot<scratch, 0 token = 3584>] : tensor<1x896xf32>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$name,
+                       StrAttr:$kernel,
+                       Qwen_RowRangeAttr:$rows,
+                       Qwen_SlotArrayAttr:$places,  // tap_c1, tap_c2
+                       OptionalAttr<Qwen_CacheKindAttr>:$cache,  // tap_c3
+                       TypeAttr:$type);             // tap_c1, tap_c3
+  let assemblyFormat = "$name `of` $kernel `rows` $rows `at` $places (`cache` $cache^)? `:` $type attr-dict";
   let hasVerifier = 1;
 }
 

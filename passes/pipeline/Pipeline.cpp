@@ -37,7 +37,7 @@ std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
 }
 
 std::unique_ptr<mlir::Pass> planBuffers(const PipelineOptions &options) {
-  return createPlanBuffers({options.prefillChunk});
+  return createPlanBuffers({options.prefillChunk, options.taps});
 }
 
 std::unique_ptr<mlir::Pass> removeUnused(const PipelineOptions &) {
@@ -92,6 +92,8 @@ std::string PipelineOptions::str() const {
   std::string text = "format=" + format + " activations=" + activations +
                      " target=" + target + " schedule=" + schedule +
                      " prefill-chunk=" + std::to_string(prefillChunk);
+  if (taps)
+    text += " taps";
   for (const std::string &pass : disabledPasses)
     text += " disable-pass=" + pass;
   return text;

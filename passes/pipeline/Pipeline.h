@@ -39,6 +39,7 @@ struct PipelineOptions {
   std::string
       schedule; // file whose points win over the built-in ones; may be empty
   int64_t prefillChunk = 128;
+  bool taps = false; // every result is kept and can be written
   std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"
   std::string dumpFolder; // NN-pass.mlir after every pass; empty: none
   Stop stop = Stop::Planned;

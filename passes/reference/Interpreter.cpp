@@ -2,6 +2,8 @@
 // meaning, results back.
 #include "passes/reference/Interpreter.h"
 
+#include "passes/reference/Bounds.h"
+
 #include "passes/ir/QwenOps.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -24,17 +26,31 @@ public:
 private:
   LogicalResult visit(Operation *op);
 
-  FailureOr<Rows> matmul(Operation *op, Value x, Value weight, Value bias);
+  FailureOr<Bounded> matmul(Operation *op, Value x, Value weight, Value bias);
   FailureOr<std::vector<double>> vector(Operation *op, Value weight);
   FailureOr<Rows> embedding(ir::EmbeddingOp op);
-  FailureOr<Rows> attention(ir::AttentionOp op);
+  FailureOr<Bounded> attention(ir::AttentionOp op);
   /// A linear, then the head norm if there is one, then RoPE.
-  FailureOr<Rows> linearRope(Operation *op, Value x, Value weight, Value bias,
-                             Value norm, std::optional<llvm::APFloat> eps,
-                             Value table, Value position);
-  LogicalResult append(Operation *op, Value cache, FailureOr<Rows> x,
+  FailureOr<Bounded> linearRope(Operation *op, Value x, Value weight,
+                                Value bias, Value norm,
+                                std::optional<llvm::APFloat> eps, Value table,
+                                Value position);
+  /// Rows that other ops gave, and of which nothing was lost.
+  Bounded exact(const Rows &value) const {
+    return {value, checks() ? Rows(value.tokens, value.width) : Rows()};
+  }
+  Bounded rmsNorm(Bounded x, const std::vector<double> &weight, double eps);
+  Bounded rope(Bounded x, Value table, Value position);
+  Bounded swiglu(const Bounded &gate, const Bounded &up);
+  Bounded add(Bounded a, const Rows &b);
+  bool checks() const { return bool(owner.options.check); }
+
+  LogicalResult append(Operation *op, Value cache, FailureOr<Bounded> x,
                        Value position, Value result);
-  LogicalResult give(Operation *op, FailureOr<Rows> y);
+  LogicalResult give(Operation *op, FailureOr<Bounded> y);
+  LogicalResult give(Operation *op, FailureOr<Rows> y) {
+    return failed(y) ? failure() : give(op, FailureOr<Bounded>(exact(*y)));
+  }
 
   const Rows &rows(Value value) const { return std::get<Rows>(at(value)); }
   int64_t index(Value value) const { return std::get<int64_t>(at(value)); }
@@ -62,17 +78,24 @@ FailureOr<std::vector<double>> Step::vector(Operation *op, Value weight) {
   return values;
 }
 
-FailureOr<Rows> Step::matmul(Operation *op, Value x, Value weight, Value bias) {
+FailureOr<Bounded> Step::matmul(Operation *op, Value x, Value weight,
+                                Value bias) {
   auto type = cast<ir::WeightType>(weight.getType());
   const Rows &in = rows(x);
-  Rows y(in.tokens, type.getDim(0));
+  Bounded y = exact(Rows(in.tokens, type.getDim(0)));
   if (in.tokens == 0)
     return y;
+  bool grouped = isa<ir::ActType>(x.getType());
+  int64_t terms = termCount(in.width, grouped);
   bool read = owner.parameters.forEachRow(
       parameter(weight), type.getDim(0), type.getDim(1),
       [&](int64_t n, const double *row) {
-        for (int64_t t = 0; t < in.tokens; ++t)
-          y.row(t)[n] = dot(in.row(t), row, in.width);
+        for (int64_t t = 0; t < in.tokens; ++t) {
+          double value = y.value.row(t)[n] = dot(in.row(t), row, in.width);
+          if (checks())
+            y.bound.row(t)[n] = sumBound(
+                terms, termSquares(in.row(t), row, in.width, grouped), value);
+        }
       });
   if (!read)
     return op->emitOpError() << "`" << parameter(weight) << "` cannot be read";
@@ -80,27 +103,50 @@ FailureOr<Rows> Step::matmul(Operation *op, Value x, Value weight, Value bias) {
     FailureOr<std::vector<double>> b = vector(op, bias);
     if (failed(b))
       return failure();
-    for (int64_t t = 0; t < y.tokens; ++t)
-      for (int64_t n = 0; n < y.width; ++n)
-        y.row(t)[n] += (*b)[size_t(n)];
+    Rows repeated(y.value.tokens, y.value.width);
+    for (int64_t t = 0; t < repeated.tokens; ++t)
+      std::copy(b->begin(), b->end(), repeated.row(t));
+    y = add(std::move(y), repeated);
   }
   return y;
 }
 
-FailureOr<Rows> Step::linearRope(Operation *op, Value x, Value weight,
-                                 Value bias, Value norm,
-                                 std::optional<llvm::APFloat> eps, Value table,
-                                 Value position) {
-  FailureOr<Rows> y = matmul(op, x, weight, bias);
+Bounded Step::rmsNorm(Bounded x, const std::vector<double> &weight,
+                      double eps) {
+  return {reference::rmsNorm(x.value, weight, eps),
+          checks() ? rmsNormBound(x, weight, eps) : Rows()};
+}
+
+Bounded Step::rope(Bounded x, Value table, Value position) {
+  double base = theta(table);
+  int64_t width = headWidth(table), first = index(position);
+  return {reference::rope(x.value, base, width, first),
+          checks() ? ropeBound(x, base, width, first) : Rows()};
+}
+
+Bounded Step::swiglu(const Bounded &gate, const Bounded &up) {
+  return {reference::swiglu(gate.value, up.value),
+          checks() ? swigluBound(gate, up) : Rows()};
+}
+
+Bounded Step::add(Bounded a, const Rows &b) {
+  return {reference::add(a.value, b), checks() ? addBound(a, b) : Rows()};
+}
+
+FailureOr<Bounded> Step::linearRope(Operation *op, Value x, Value weight,
+                                    Value bias, Value norm,
+                                    std::optional<llvm::APFloat> eps,
+                                    Value table, Value position) {
+  FailureOr<Bounded> y = matmul(op, x, weight, bias);
   if (failed(y))
     return failure();
   if (norm) {
     FailureOr<std::vector<double>> scale = vector(op, norm);
     if (failed(scale))
       return failure();
-    y = rmsNorm(*y, *scale, eps->convertToDouble());
+    y = rmsNorm(std::move(*y), *scale, eps->convertToDouble());
   }
-  return rope(*y, theta(table), headWidth(table), index(position));
+  return rope(std::move(*y), table, position);
 }
 
 FailureOr<Rows> Step::embedding(ir::EmbeddingOp op) {
@@ -121,7 +167,7 @@ FailureOr<Rows> Step::embedding(ir::EmbeddingOp op) {
   return y;
 }
 
-FailureOr<Rows> Step::attention(ir::AttentionOp op) {
+FailureOr<Bounded> Step::attention(ir::AttentionOp op) {
   const Rows &q = rows(op.getQ());
   int64_t position = index(op.getPosition());
   const Cache &keys = *caches.at(op.getKeys());
@@ -131,38 +177,56 @@ FailureOr<Rows> Step::attention(ir::AttentionOp op) {
     return op->emitOpError() << "reads position " << position + q.tokens - 1
                              << ", which nothing has written";
   AttentionRows between;
-  Rows y = reference::attention(q, keys, cached,
-                                op.getKeys().getType().getHeadWidth(), position,
-                                owner.options.tap ? &between : nullptr);
+  int64_t width = op.getKeys().getType().getHeadWidth();
+  bool wanted = owner.options.tap || checks();
+  Bounded y{reference::attention(q, keys, cached, width, position,
+                                 wanted ? &between : nullptr),
+            {}};
   if (owner.options.tap) {
     std::string name = ir::nameOf(op.getLoc()).str();
     owner.options.tap(name + ".scores", between.scores);
     owner.options.tap(name + ".softmax", between.softmax);
   }
+  if (checks())
+    y.bound = attentionBound(q, keys, cached, width, position, between);
   return y;
 }
 
-LogicalResult Step::append(Operation *op, Value cache, FailureOr<Rows> x,
+LogicalResult Step::append(Operation *op, Value cache, FailureOr<Bounded> x,
                            Value position, Value result) {
   if (failed(x))
     return failure();
   Cache *target = caches.at(cache);
-  if (!target->append(*x, index(position)))
+  if (owner.options.tap)
+    owner.options.tap(ir::tapName(op), x->value);
+  if (checks()) {
+    addCacheRounding(*x, target->half);
+    if (auto other = owner.options.check(op, x->value, x->bound))
+      x->value = std::move(*other);
+  }
+  if (!target->append(x->value, index(position)))
     return op->emitOpError()
-           << x->tokens << " rows at position " << index(position)
+           << x->value.tokens << " rows at position " << index(position)
            << " do not fit in a cache of " << target->capacity << " positions";
   caches[result] = target;
-  if (owner.options.tap)
-    owner.options.tap(ir::nameOf(op->getLoc()), *x);
   return success();
 }
 
-LogicalResult Step::give(Operation *op, FailureOr<Rows> y) {
+LogicalResult Step::give(Operation *op, FailureOr<Bounded> y) {
   if (failed(y))
     return failure();
-  HostValue &stored = values[op->getResult(0)] = std::move(*y);
   if (owner.options.tap)
-    owner.options.tap(ir::nameOf(op->getLoc()), std::get<Rows>(stored));
+    owner.options.tap(ir::tapName(op), y->value);
+  if (checks()) {
+    // A step is what quantising may lose of a value, however it rounds.
+    auto quantize = dyn_cast<ir::QuantizeOp>(op);
+    Bounded seen = quantize ? Bounded{rows(quantize.getX()),
+                                      quantizeBound(rows(quantize.getX()))}
+                            : Bounded{y->value, y->bound};
+    if (auto other = owner.options.check(op, seen.value, seen.bound))
+      y->value = std::move(*other);
+  }
+  values[op->getResult(0)] = std::move(y->value);
   return success();
 }
 
@@ -184,30 +248,34 @@ LogicalResult Step::visit(Operation *op) {
         FailureOr<std::vector<double>> weight = vector(op, op.getWeight());
         if (failed(weight))
           return failure();
-        return give(op, rmsNorm(rows(op.getX()), *weight,
-                                op.getEps().convertToDouble()));
+        return give(op,
+                    FailureOr<Bounded>(rmsNorm(exact(rows(op.getX())), *weight,
+                                               op.getEps().convertToDouble())));
       })
       .Case([&](ir::LinearOp op) -> LogicalResult {
-        FailureOr<Rows> y = matmul(op, op.getX(), op.getWeight(), op.getBias());
+        FailureOr<Bounded> y =
+            matmul(op, op.getX(), op.getWeight(), op.getBias());
         if (succeeded(y) && op.getResidual())
-          y = add(*y, rows(op.getResidual()));
+          y = add(std::move(*y), rows(op.getResidual()));
         return give(op, std::move(y));
       })
       .Case([&](ir::RopeOp op) {
         return give(op,
-                    rope(rows(op.getX()), theta(op.getTable()),
-                         headWidth(op.getTable()), index(op.getPosition())));
+                    FailureOr<Bounded>(rope(exact(rows(op.getX())),
+                                            op.getTable(), op.getPosition())));
       })
       .Case<ir::KeyAppendOp, ir::ValueAppendOp>([&](auto op) {
-        return append(op, op.getCache(), rows(op.getX()), op.getPosition(),
-                      op.getResult());
+        return append(op, op.getCache(), exact(rows(op.getX())),
+                      op.getPosition(), op.getResult());
       })
       .Case([&](ir::AttentionOp op) { return give(op, attention(op)); })
       .Case([&](ir::SwigluOp op) {
-        return give(op, swiglu(rows(op.getGate()), rows(op.getUp())));
+        return give(op, FailureOr<Bounded>(swiglu(exact(rows(op.getGate())),
+                                                  exact(rows(op.getUp())))));
       })
       .Case([&](ir::AddOp op) {
-        return give(op, add(rows(op.getA()), rows(op.getB())));
+        return give(op, FailureOr<Bounded>(
+                            add(exact(rows(op.getA())), rows(op.getB()))));
       })
       .Case([&](ir::TailOp op) -> LogicalResult {
         const Rows &x = rows(op.getX());
@@ -217,18 +285,18 @@ LogicalResult Step::visit(Operation *op) {
                  << "row " << first << " of " << x.tokens << " is asked for";
         Rows y(x.tokens - first, x.width);
         std::copy(x.row(first), x.row(x.tokens), y.values.begin());
-        return give(op, std::move(y));
+        return give(op, FailureOr<Rows>(std::move(y)));
       })
       .Case([&](ir::ArgmaxOp op) {
         values[op.getY()] = argmax(rows(op.getLogits()), op.getEligible());
         return success();
       })
       .Case([&](ir::LinearSwigluOp op) -> LogicalResult {
-        FailureOr<Rows> gate = matmul(op, op.getX(), op.getGate(), nullptr);
-        FailureOr<Rows> up = matmul(op, op.getX(), op.getUp(), nullptr);
+        FailureOr<Bounded> gate = matmul(op, op.getX(), op.getGate(), nullptr);
+        FailureOr<Bounded> up = matmul(op, op.getX(), op.getUp(), nullptr);
         if (failed(gate) || failed(up))
           return failure();
-        return give(op, swiglu(*gate, *up));
+        return give(op, FailureOr<Bounded>(swiglu(*gate, *up)));
       })
       .Case([&](ir::LinearRopeOp op) {
         return give(op, linearRope(op, op.getX(), op.getWeight(), op.getBias(),
@@ -248,7 +316,7 @@ LogicalResult Step::visit(Operation *op) {
                       op.getPosition(), op.getResult());
       })
       .Case([&](ir::QuantizeOp op) {
-        return give(op, quantize(rows(op.getX())));
+        return give(op, FailureOr<Rows>(quantize(rows(op.getX()))));
       })
       .Default([](Operation *op) {
         return op->emitOpError() << "has no meaning on host values";

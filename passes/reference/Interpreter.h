@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -29,10 +30,18 @@ using HostValue = std::variant<Rows, Ids, int64_t>;
 /// attention op gives AttentionRows first, as NAME.scores and NAME.softmax.
 using Tap = std::function<void(llvm::StringRef name, const Rows &rows)>;
 
+/// Called after each op that gives rows, with what f32 kernels may be off by
+/// from the same inputs (Bounds.h); an append gives what it writes, before it
+/// is rounded to the cache's element, and a `quantize` its input. Rows that it
+/// returns stand for the op's result from then on.
+using Check = std::function<std::optional<Rows>(
+    mlir::Operation *op, const Rows &value, const Rows &bound)>;
+
 struct InterpreterOptions {
   ParameterSource parameters;
   int64_t keptBytes = int64_t(1) << 30; // of parameters held in memory
   Tap tap;
+  Check check;
 };
 
 /// Holds the caches from one call to the next, as the runtime does.

@@ -27,7 +27,7 @@ bool isActivation(mlir::Type type) {
 
 } // namespace
 
-BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows)
+BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep)
     : rows(rows) {
   mlir::Block &body = step.getBody().front();
   outputs = llvm::cast<mlir::func::ReturnOp>(body.getTerminator());
@@ -60,6 +60,8 @@ BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows)
         if (llvm::isa<ir::TailOp>(reader))
           llvm::append_range(readers, reader->getUsers());
       }
+      if (keep)
+        last = ops;
       (isShared ? shared : own)
           .push_back(
               {value, order[&op], bytesOf(value.getType()), time[&op], last});

@@ -29,8 +29,9 @@ struct BufferPlace {
 class BufferPlanner {
 public:
   /// Plans all activations of a partitioned step of at most `rows` rows, the
-  /// model's outputs excepted.
-  BufferPlanner(mlir::func::FuncOp step, int64_t rows);
+  /// model's outputs excepted. With `keep` no memory is used twice, so that
+  /// every value is there when the step ends.
+  BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep = false);
 
   int64_t arenaBytes() const { return bytes[0]; }
   int64_t scratchBytes() const { return bytes[1]; }

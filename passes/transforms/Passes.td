@@ -77,6 +77,7 @@ def PlanBuffers : Pass<"qwen-plan-buffers", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"prefillChunk", "prefill-chunk", "int64_t", "128", "largest T of the prefill step">,
+    Option<"taps", "taps", "bool", "false", "use no memory twice, and say where every result lies">,
   ];
 }
 

@@ -39,18 +39,22 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     return weights.lookup(kRopeTableName);
   }
 
+  /// The cache that a chain of appends writes; each threads it through its
+  /// first operand.
+  static ir::CacheOp cacheOf(mlir::Value value) {
+    mlir::Operation *op = value.getDefiningOp();
+    while (op && !llvm::isa<ir::CacheOp>(op))
+      op = op->getOperand(0).getDefiningOp();
+    return llvm::dyn_cast_or_null<ir::CacheOp>(op);
+  }
+
   /// Byte offset of a layer's keys or values.
   static int64_t cacheOffset(mlir::Value value) {
-    while (auto *op = value.getDefiningOp()) {
-      auto cache = llvm::dyn_cast<ir::CacheOp>(op);
-      if (cache)
-        return (2 * int64_t(cache.getLayer()) +
-                (cache.getKind() == ir::CacheKind::Value)) *
-               cache.getType().getBytes();
-      value = op->getOperand(
-          0); // appends thread the cache through their first operand
-    }
-    return 0;
+    ir::CacheOp cache = cacheOf(value);
+    return cache ? (2 * int64_t(cache.getLayer()) +
+                    (cache.getKind() == ir::CacheKind::Value)) *
+                       cache.getType().getBytes()
+                 : 0;
   }
 
   /// The slot of one buffer argument of the op's kernel.
@@ -134,13 +138,35 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
           .push_back(slot(op, argument, *symbol, buffers));
     }
     bool shared = partition.getMode() == ir::Mode::Shared;
+    ir::RowRange range = belowTail ? ir::RowRange::Tail : ir::RowRange::All;
     ir::DispatchOp::create(
-        builder, op->getLoc(), ir::getKernel(op), partition.getMode(),
-        belowTail ? ir::RowRange::Tail : ir::RowRange::All,
+        builder, op->getLoc(), ir::getKernel(op), partition.getMode(), range,
         partition.getChunks(), partition.getTokenBlock(),
         shared ? counter++ : -1, builder.getArrayAttr(inputs),
         builder.getArrayAttr(scalars), builder.getArrayAttr(outputs));
+    if (taps)
+      tap(op, builder, range, outputs);
     return mlir::success();
+  }
+
+  /// The whole result lies where the first chunk's does.
+  static void tap(mlir::Operation *op, mlir::OpBuilder &builder,
+                  ir::RowRange range, llvm::ArrayRef<mlir::Attribute> outputs) {
+    llvm::SmallVector<mlir::Attribute> places;
+    for (mlir::Attribute output : outputs) {
+      auto slot = llvm::cast<ir::SlotAttr>(output);
+      places.push_back(ir::SlotAttr::get(op->getContext(), slot.getArena(),
+                                         slot.getOffset(), 0,
+                                         slot.getTokenBytes(), 0, 0));
+    }
+    mlir::Value result = op->getResult(0);
+    ir::CacheKindAttr kind;
+    if (llvm::isa<ir::CacheType>(result.getType()))
+      if (ir::CacheOp cache = cacheOf(result))
+        kind = cache.getKindAttr();
+    ir::TapOp::create(builder, op->getLoc(), ir::tapName(op), ir::getKernel(op),
+                      range, builder.getArrayAttr(places), kind,
+                      result.getType());
   }
 
   mlir::LogicalResult planStep(mlir::func::FuncOp function,
@@ -190,7 +216,8 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     std::vector<BufferPlanner> planners;
     for (mlir::func::FuncOp function : functions) {
       planners.emplace_back(
-          function, stepTokens(function) ? stepTokens(function) : prefillChunk);
+          function, stepTokens(function) ? stepTokens(function) : prefillChunk,
+          taps);
       arenaBytes = std::max(arenaBytes, planners.back().arenaBytes());
       scratchBytes = std::max(scratchBytes, planners.back().scratchBytes());
     }

@@ -44,6 +44,7 @@ std::unique_ptr<Command> info();
 std::unique_ptr<Command> logits();
 std::unique_ptr<Command> perplexity();
 std::unique_ptr<Command> run();
+std::unique_ptr<Command> taps();
 std::unique_ptr<Command> tokenize();
 } // namespace commands
 

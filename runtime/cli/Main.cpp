@@ -49,7 +49,7 @@ int runProgram(int argc, char **argv) {
   std::unique_ptr<Command> all[] = {
       commands::run(),        commands::chat(),     commands::bench(),
       commands::logits(),     commands::tokenize(), commands::detokenize(),
-      commands::perplexity(), commands::info()};
+      commands::perplexity(), commands::taps(),     commands::info()};
   Command *chosen = nullptr;
   for (std::unique_ptr<Command> &command : all) {
     CLI::App *sub = app.add_subcommand(command->name(), command->help());

@@ -68,6 +68,14 @@ public:
   /// `check`.
   Status decode(int32_t id);
 
+  /// Memory as the last step left it; of the scratch, the first thread's.
+  struct Memory {
+    const uint8_t *cache, *arena, *scratch;
+  };
+  Memory memory() const {
+    return {cache_.data(), arena_.data(), scratch_.data()};
+  }
+
   const float *logits() const { return logitsRow(0); } // [V]
   int32_t greedyToken()
       const; // lowest id with the largest logit, by the generated code

@@ -58,6 +58,9 @@ void declare(CompileOptions &options, CLI::App &command) {
                      "schedule points that win over the built-in ones");
   command.add_flag("--embed-weights", options.embedWeights,
                    "put the weights into the executable");
+  command.add_flag("--taps", pipeline.taps,
+                   "keep what every operator gives, for the executable's "
+                   "`taps`; takes more memory");
   command.add_option("--emit", options.stop, "where to stop: " + stopNames())
       ->capture_default_str();
   command.add_option("--dump-dir", pipeline.dumpFolder,

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define QWEN_ABI_VERSION 1u
+#define QWEN_ABI_VERSION 2u
 
 /* What a thread of the team gets for one step. All threads of a step get equal
  * values but for `scratch` and `thread`. */
@@ -64,6 +64,13 @@ typedef struct qwen_plan {
   int64_t cache_token_bytes; /* cache bytes of one token over all layers */
   qwen_step_fn decode;       /* T = 1 */
   qwen_step_fn prefill;      /* any T */
+  const char *taps; /* JSON text: by step, where each result lies when the step
+                       ends; empty unless built with taps. "decode" and
+                       "prefill" are arrays of {"name", "kernel", "rows": "all"
+                       or "tail", "element", "width", "places": [{"arena",
+                       "offset", "stride"} of bytes]}; "element" is f32, i32,
+                       q8g32 (places of values, scales, sums), or key or value
+                       with "cache": [S, G, C] and "cache_element" */
 } qwen_plan;
 
 extern const qwen_plan qwen_model_plan;

@@ -14,6 +14,6 @@ qwen.step @step_c1 tokens -1 {
 // -----
 
 qwen.step @step_c2 tokens 1 {
-  // expected-error@+1 {{is neither a dispatch nor a barrier}}
+  // expected-error@+1 {{is no dispatch, barrier or tap}}
   %t = qwen.rope_table {theta = 1.0e+06 : f64} : !qwen.weight<[64, 16], "f32", "rope">
 }

@@ -115,4 +115,5 @@ extern "C" const qwen_plan qwen_model_plan = {
     .cache_token_bytes = 4,
     .decode = step,
     .prefill = step,
+    .taps = "",
 };

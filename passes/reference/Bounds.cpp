@@ -1,0 +1,167 @@
+// Bounds.cpp - first derivatives and roundings, op by op.
+#include "passes/reference/Bounds.h"
+
+#include <algorithm>
+
+namespace qwen::reference {
+namespace {
+
+constexpr int64_t kGroup = 16; // the shortest group of any format
+
+double magnitude(double value) { return std::fabs(value); }
+
+} // namespace
+
+double termSquares(const double *a, const double *b, int64_t size,
+                   bool grouped) {
+  double squares = 0;
+  if (!grouped) {
+    for (int64_t i = 0; i < size; ++i)
+      squares += a[i] * b[i] * a[i] * b[i];
+    return squares;
+  }
+  // A format may store a minimum of the group: its product with the sum of the
+  // activations is a term of its own.
+  for (int64_t begin = 0; begin < size; begin += kGroup) {
+    int64_t end = std::min(begin + kGroup, size);
+    double least = *std::min_element(b + begin, b + end);
+    double products = 0, sum = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      products += a[i] * (b[i] - least);
+      sum += a[i];
+    }
+    squares += products * products + sum * sum * least * least;
+  }
+  return squares;
+}
+
+int64_t termCount(int64_t size, bool grouped) {
+  return grouped ? 2 * (size + kGroup - 1) / kGroup : size;
+}
+
+Rows rmsNormBound(const Bounded &x, const std::vector<double> &weight,
+                  double eps) {
+  const Rows &in = x.value;
+  Rows bound(in.tokens, in.width);
+  auto width = int64_t(weight.size());
+  // All squares are positive: their roundings average out, and the root halves
+  // what is left.
+  double own = kEpsilon * (2 + std::sqrt(double(width) / 16) / 2);
+  for (int64_t begin = 0; begin < in.tokens * in.width; begin += width) {
+    const double *value = in.values.data() + begin;
+    const double *error = x.bound.values.data() + begin;
+    double squares = dot(value, value, width) + double(width) * eps;
+    double scale = 1 / std::sqrt(squares / double(width));
+    double inherited = 0;
+    for (int64_t i = 0; i < width; ++i)
+      inherited += magnitude(value[i]) * error[i];
+    for (int64_t i = 0; i < width; ++i)
+      bound.values[size_t(begin + i)] =
+          magnitude(weight[size_t(i)]) * scale *
+          (error[i] + magnitude(value[i]) * (own + inherited / squares));
+  }
+  return bound;
+}
+
+Rows ropeBound(const Bounded &x, double theta, int64_t headWidth,
+               int64_t position) {
+  Rows bound(x.value.tokens, x.value.width);
+  int64_t half = headWidth / 2;
+  for (int64_t t = 0; t < bound.tokens; ++t) {
+    std::vector<double> angles = ropeRow(theta, headWidth, position + t);
+    for (int64_t head = 0; head < bound.width; head += headWidth)
+      for (int64_t i = 0; i < half; ++i) {
+        double c = magnitude(angles[size_t(i)]),
+               s = magnitude(angles[size_t(half + i)]);
+        int64_t low = head + i, high = low + half;
+        auto part = [&](int64_t column, double factor) {
+          return factor * (x.bound.row(t)[column] +
+                           2 * kEpsilon * magnitude(x.value.row(t)[column]));
+        };
+        bound.row(t)[low] = part(low, c) + part(high, s) + 1e-30;
+        bound.row(t)[high] = part(high, c) + part(low, s) + 1e-30;
+      }
+  }
+  return bound;
+}
+
+Rows swigluBound(const Bounded &gate, const Bounded &up) {
+  Rows bound(gate.value.tokens, gate.value.width);
+  for (size_t i = 0; i < bound.values.size(); ++i) {
+    double g = gate.value.values[i], u = up.value.values[i];
+    double silu = g / (1 + std::exp(-g));
+    // |silu'| <= 1.1; silu itself adds about three roundings.
+    bound.values[i] = 1.1 * gate.bound.values[i] * magnitude(u) +
+                      magnitude(silu) * up.bound.values[i] +
+                      4 * kEpsilon * magnitude(silu * u) + 1e-30;
+  }
+  return bound;
+}
+
+Rows addBound(const Bounded &a, const Rows &b) {
+  Rows bound = a.bound;
+  for (size_t i = 0; i < bound.values.size(); ++i)
+    bound.values[i] +=
+        kEpsilon * magnitude(a.value.values[i] + b.values[i]) + 1e-30;
+  return bound;
+}
+
+Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
+                    int64_t headWidth, int64_t position,
+                    const AttentionRows &between) {
+  Rows bound(q.tokens, q.width);
+  int64_t heads = q.width / headWidth, positions = position + q.tokens;
+  int64_t queriesPerHead = q.width / keys.width;
+  for (int64_t t = 0; t < q.tokens; ++t)
+    for (int64_t head = 0; head < heads; ++head) {
+      int64_t kvBegin = head / queriesPerHead * headWidth;
+      int64_t count = position + t + 1;
+      double scoreBound = 0;
+      const double *query = q.row(t) + head * headWidth;
+      const double *softmax = between.softmax.row(t) + head * positions;
+      for (int64_t p = 0; p < count; ++p)
+        scoreBound = std::max(
+            scoreBound,
+            sumBound(
+                headWidth,
+                termSquares(query, keys.row(p) + kvBegin, headWidth, false),
+                0) / std::sqrt(double(headWidth)) +
+                2 * kEpsilon *
+                    magnitude(between.scores.row(t)[head * positions + p]));
+      for (int64_t i = 0; i < headWidth; ++i) {
+        double squares = 0, sum = 0;
+        for (int64_t p = 0; p < count; ++p) {
+          double term = softmax[p] * values.row(p)[kvBegin + i];
+          squares += term * term;
+          sum += term;
+        }
+        // An error of a score is a relative error of its weight.
+        bound.row(t)[head * headWidth + i] =
+            sumBound(count, squares, sum) +
+            2 * (scoreBound + 2 * kEpsilon) * std::sqrt(squares);
+      }
+    }
+  return bound;
+}
+
+Rows quantizeBound(const Rows &x) {
+  constexpr int64_t kQuantized = 32;
+  Rows bound(x.tokens, x.width);
+  for (size_t begin = 0; begin < x.values.size(); begin += kQuantized) {
+    double peak = 0;
+    for (size_t i = begin; i < begin + kQuantized; ++i)
+      peak = std::max(peak, magnitude(x.values[i]));
+    std::fill_n(bound.values.begin() + ptrdiff_t(begin), kQuantized,
+                peak / 127 * (0.5 + 4 * 127 * kEpsilon) + 1e-30);
+  }
+  return bound;
+}
+
+void addCacheRounding(Bounded &x, bool half) {
+  double step = half ? 0x1p-11 : kEpsilon / 2;
+  double least = half ? 0x1p-25 : 1e-40; // half of the smallest step
+  for (size_t i = 0; i < x.bound.values.size(); ++i)
+    x.bound.values[i] += step * magnitude(x.value.values[i]) + least;
+}
+
+} // namespace qwen::reference
