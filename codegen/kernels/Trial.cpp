@@ -337,36 +337,40 @@ std::vector<int64_t> Trial::planeSizes() const {
   return list;
 }
 
-void Trial::call(void *function, const std::vector<uint8_t *> &hosts) const {
+PreparedCall Trial::prepare(const std::vector<uint8_t *> &hosts) const {
+  PreparedCall call;
+  call.descriptors.resize(argumentList.size());
+  call.scalarFloat = epsilon();
+  if (argumentList.size() > call.integers.size())
+    throw KernelError{"too many arguments"};
+  size_t integers = 0;
+  for (size_t i = 0; i < argumentList.size(); ++i) {
+    const KernelArgument &argument = argumentList[i];
+    if (argument.role == "scalar" && argument.type == "f32")
+      continue;
+    intptr_t &value = call.integers[integers++];
+    if (argument.role == "scalar") {
+      // A kernel for one token has T in its signature and may not use it.
+      const int64_t tokens = dim("t") == 1 ? -1 : tokenCount;
+      value = argument.name == "T" ? tokens : firstPosition;
+      continue;
+    }
+    std::memset(static_cast<void *>(&call.descriptors[i]), 0xA5,
+                sizeof(halide_buffer_t));
+    call.descriptors[i].host = hosts[i];
+    value = reinterpret_cast<intptr_t>(&call.descriptors[i]);
+  }
+  return call;
+}
+
+void PreparedCall::run(void *function) const {
   // The C ABI of x86-64 passes integers and pointers in one sequence and floats
   // in another, and a callee ignores arguments that it does not take: one
   // signature calls every kernel with up to 24 integers and one float.
-  std::vector<halide_buffer_t> descriptors(argumentList.size());
-  intptr_t a[24] = {};
-  float scalarFloat = epsilon();
-  if (argumentList.size() > 24)
-    throw KernelError{"too many arguments"};
-  for (size_t i = 0; i < argumentList.size(); ++i) {
-    if (argumentList[i].role == "scalar") {
-      if (argumentList[i].type == "i32") {
-        // A kernel for one token has T in its signature and may not use it.
-        const int64_t tokens = dim("t") == 1 ? -1 : tokenCount;
-        a[i] = argumentList[i].name == "T" ? tokens : firstPosition;
-      }
-      continue;
-    }
-    std::memset(static_cast<void *>(&descriptors[i]), 0xA5,
-                sizeof(halide_buffer_t));
-    descriptors[i].host = hosts[i];
-    a[i] = reinterpret_cast<intptr_t>(&descriptors[i]);
-  }
-  size_t integers = 0;
-  for (size_t i = 0; i < argumentList.size(); ++i)
-    if (!(argumentList[i].role == "scalar" && argumentList[i].type == "f32"))
-      a[integers++] = a[i];
   using P = intptr_t;
   using Function = int (*)(P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P, P,
                            P, P, P, P, P, P, float);
+  const std::array<intptr_t, 24> &a = integers;
   reinterpret_cast<Function>(function)(
       a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
       a[12], a[13], a[14], a[15], a[16], a[17], a[18], a[19], a[20], a[21],

@@ -7,6 +7,7 @@
 
 #include "codegen/kernels/Kernel.h"
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -34,6 +35,19 @@ struct Sum {
                (std::sqrt(double(terms) * squares) + std::fabs(value)) +
            1e-30;
   }
+};
+
+/// The arguments of one call, laid out so that the call itself costs what the
+/// runtime's does.
+class PreparedCall {
+public:
+  void run(void *function) const;
+
+private:
+  friend class Trial;
+  std::vector<halide_buffer_t> descriptors; // the integers point into it
+  std::array<intptr_t, 24> integers{};
+  float scalarFloat = 0;
 };
 
 class Trial {
@@ -82,7 +96,10 @@ public:
   void call(void *function) const { call(function, hosts()); }
   /// The same with buffers elsewhere; one address an argument, ignored for
   /// scalars.
-  void call(void *function, const std::vector<uint8_t *> &hosts) const;
+  void call(void *function, const std::vector<uint8_t *> &hosts) const {
+    prepare(hosts).run(function);
+  }
+  PreparedCall prepare(const std::vector<uint8_t *> &hosts) const;
   std::vector<uint8_t *> hosts() const;
   /// Bytes of a weight plane; 0 for every other argument.
   std::vector<int64_t> planeSizes() const;

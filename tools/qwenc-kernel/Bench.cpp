@@ -12,8 +12,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <iomanip>
 #include <iostream>
 #include <thread>
@@ -32,10 +32,12 @@ struct Flags {
   bool hot = false;
 };
 
-double seconds() {
-  return std::chrono::duration<double>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+/// Time of the wall, or of this thread alone: on a shared machine, one thread's
+/// own time leaves out what others took of its core.
+double seconds(bool own) {
+  timespec now;
+  clock_gettime(own ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
 }
 
 /// Sums all bytes in wide vectors; the sum keeps the loads alive.
@@ -60,14 +62,14 @@ double parallel(int64_t threads, int64_t count, Work work) {
     for (int64_t i; (i = next.fetch_add(1)) < count;)
       work(thread, i);
   };
-  const double start = seconds();
+  const double start = seconds(threads == 1);
   std::vector<std::thread> others;
   for (int64_t thread = 1; thread < threads; ++thread)
     others.emplace_back(run, thread);
   run(0);
   for (std::thread &thread : others)
     thread.join();
-  return seconds() - start;
+  return seconds(threads == 1) - start;
 }
 
 double median(std::vector<double> values) {
@@ -86,12 +88,14 @@ public:
     if (chunkBytes == 0)
       return;
     count = std::max<int64_t>(1, wantedBytes / chunkBytes);
-    bytes = static_cast<uint8_t *>(
-        mmap(nullptr, size_t(size()), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
+    bytes = static_cast<uint8_t *>(mmap(nullptr, size_t(size()),
+                                        PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (bytes == MAP_FAILED)
       throw codegen::KernelError{"no memory for " + std::to_string(size()) +
                                  " bytes of weights"};
+    // As the runtime maps a weights file.
+    madvise(bytes, size_t(size()), MADV_HUGEPAGE);
     uint8_t *at = bytes;
     for (size_t i = 0; i < planes.size(); ++i)
       for (int64_t chunk = 0; chunk < count; ++chunk, at += planes[i])
@@ -137,6 +141,21 @@ void measure(const SharedObject &library, const KernelSymbol &symbol,
   for (int64_t thread = 0; thread < flags.threads; ++thread)
     trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
   const Chunks chunks(*trials[0], flags.hot ? 0 : flags.megabytes << 20);
+  std::vector<std::vector<codegen::PreparedCall>> prepared;
+  for (const std::unique_ptr<Trial> &trial : trials) {
+    prepared.emplace_back();
+    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
+      std::vector<uint8_t *> hosts = trial->hosts();
+      if (chunks.chunkBytes) {
+        const std::vector<uint8_t *> weights = chunks.at(chunk);
+        const std::vector<int64_t> sizes = trial->planeSizes();
+        for (size_t j = 0; j < hosts.size(); ++j)
+          if (sizes[j])
+            hosts[j] = weights[j];
+      }
+      prepared.back().push_back(trial->prepare(hosts));
+    }
+  }
   // Without weights, or with one chunk in cache, a call is repeated until the
   // clock can see it.
   const int64_t calls = chunks.count > 1 ? chunks.count : 256 * flags.threads;
@@ -145,16 +164,7 @@ void measure(const SharedObject &library, const KernelSymbol &symbol,
   for (int64_t repeat = 0; repeat < flags.repeats; ++repeat) {
     times.push_back(
         parallel(flags.threads, calls, [&](int64_t thread, int64_t i) {
-          std::vector<uint8_t *> hosts = trials[size_t(thread)]->hosts();
-          if (chunks.chunkBytes) {
-            const std::vector<uint8_t *> weights = chunks.at(i % chunks.count);
-            const std::vector<int64_t> sizes =
-                trials[size_t(thread)]->planeSizes();
-            for (size_t j = 0; j < hosts.size(); ++j)
-              if (sizes[j])
-                hosts[j] = weights[j];
-          }
-          trials[size_t(thread)]->call(function, hosts);
+          prepared[size_t(thread)][size_t(i % chunks.count)].run(function);
         }));
     if (chunks.count > 1)
       reads.push_back(
