@@ -121,6 +121,8 @@ std::optional<std::string> checkDisabledPasses(const PipelineOptions &options) {
 PipelineResult runPipeline(mlir::ModuleOp module,
                            const PipelineOptions &options, Timings &timings) {
   PassTrace trace(options.dumpFolder, timings);
+  if (options.afterPass)
+    options.afterPass("import", module);
   trace.dump("import", module);
   for (const Row &row : kRows) {
     if (row.stop > options.stop ||
@@ -134,6 +136,8 @@ PipelineResult runPipeline(mlir::ModuleOp module,
       return {row.kind == Kind::Checks ? PipelineStatus::UserError
                                        : PipelineStatus::Broken,
               row.name};
+    if (options.afterPass)
+      options.afterPass(row.name, module);
     trace.dump(row.name, module);
   }
   return {};

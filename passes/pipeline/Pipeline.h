@@ -5,6 +5,7 @@
 #include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,6 +44,8 @@ struct PipelineOptions {
   std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"
   std::string dumpFolder; // NN-pass.mlir after every pass; empty: none
   Stop stop = Stop::Planned;
+  /// Sees the module after "import" and after each pass, by the pass's name.
+  std::function<void(llvm::StringRef pass, mlir::ModuleOp module)> afterPass;
 
   /// The options as text, for reproducers.
   std::string str() const;

@@ -17,5 +17,6 @@ using AddCommand = std::function<int()> (*)(CLI::App &app);
 
 std::function<int()> addCompileCommand(CLI::App &app);
 std::function<int()> addInterpretCommand(CLI::App &app);
+std::function<int()> addVerifyCommand(CLI::App &app);
 
 } // namespace qwen

@@ -339,12 +339,16 @@ private:
 
 } // namespace
 
+int compileModel(const CompileOptions &options) {
+  return Compilation(options).run();
+}
+
 std::function<int()> addCompileCommand(CLI::App &app) {
   auto options = std::make_shared<CompileOptions>();
   CLI::App *command =
       app.add_subcommand("compile", "compile a model into an executable");
   declare(*options, *command);
-  return [options] { return Compilation(*options).run(); };
+  return [options] { return compileModel(*options); };
 }
 
 } // namespace qwen

@@ -18,18 +18,9 @@ template <typename Rows> std::string namesOf(const Rows &rows) {
 
 } // namespace
 
-void declare(CompileOptions &options, CLI::App &command) {
+void declareBuild(CompileOptions &options, CLI::App &command) {
   PipelineOptions &pipeline = options.pipeline;
   options.linker = QWENC_LINKER;
-  command
-      .add_option("model", options.model,
-                  "a Hugging Face folder, a hub name in the local cache, a "
-                  ".gguf, a config.json, a named build, or "
-                  "an .mlir file of an earlier stop")
-      ->required();
-  command.add_option(
-      "-o,--output", options.output,
-      "the executable, or the file of another stop; - is standard output");
   command
       .add_option("--format", pipeline.format,
                   "weight format of every matrix; stored keeps each tensor's "
@@ -56,16 +47,6 @@ void declare(CompileOptions &options, CLI::App &command) {
       ->each([&](const std::string &) { options.targetGiven = true; });
   command.add_option("--schedule", pipeline.schedule,
                      "schedule points that win over the built-in ones");
-  command.add_flag("--embed-weights", options.embedWeights,
-                   "put the weights into the executable");
-  command.add_flag("--taps", pipeline.taps,
-                   "keep what every operator gives, for the executable's "
-                   "`taps`; takes more memory");
-  command.add_option("--emit", options.stop, "where to stop: " + stopNames())
-      ->capture_default_str();
-  command.add_option("--dump-dir", pipeline.dumpFolder,
-                     "write the IR after every pass into this folder");
-  command.add_flag("--time", options.time, "print the time of every stage");
   command
       .add_option("--disable-pass", pipeline.disabledPasses,
                   "leave out a fusion pass")
@@ -81,6 +62,30 @@ void declare(CompileOptions &options, CLI::App &command) {
       .add_option("--jobs,-j", options.jobs,
                   "kernels built at once; default one a core")
       ->check(CLI::NonNegativeNumber);
+}
+
+void declare(CompileOptions &options, CLI::App &command) {
+  PipelineOptions &pipeline = options.pipeline;
+  command
+      .add_option("model", options.model,
+                  "a Hugging Face folder, a hub name in the local cache, a "
+                  ".gguf, a config.json, a named build, or "
+                  "an .mlir file of an earlier stop")
+      ->required();
+  command.add_option(
+      "-o,--output", options.output,
+      "the executable, or the file of another stop; - is standard output");
+  declareBuild(options, command);
+  command.add_flag("--embed-weights", options.embedWeights,
+                   "put the weights into the executable");
+  command.add_flag("--taps", pipeline.taps,
+                   "keep what every operator gives, for the executable's "
+                   "`taps`; takes more memory");
+  command.add_option("--emit", options.stop, "where to stop: " + stopNames())
+      ->capture_default_str();
+  command.add_option("--dump-dir", pipeline.dumpFolder,
+                     "write the IR after every pass into this folder");
+  command.add_flag("--time", options.time, "print the time of every stage");
 }
 
 std::optional<std::string> resolve(CompileOptions &options) {

@@ -31,8 +31,14 @@ struct CompileOptions {
   bool formatGiven = false, activationsGiven = false, targetGiven = false;
 };
 
-/// Declares the options of the subcommand.
+/// Declares the options of `compile`.
 void declare(CompileOptions &options, CLI::App &command);
+
+/// Declares those of them that say what is built, for other subcommands.
+void declareBuild(CompileOptions &options, CLI::App &command);
+
+/// `qwenc compile` with these options; the exit code.
+int compileModel(const CompileOptions &options);
 
 /// Fills in defaults that depend on others and checks values against the
 /// catalog; the message of the first problem.

@@ -9,7 +9,8 @@
 
 int main(int argc, char **argv) {
   static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand,
-                                                   qwen::addInterpretCommand};
+                                                   qwen::addInterpretCommand,
+                                                   qwen::addVerifyCommand};
 
   // A file that grows too large is a failed write, here and in the programs
   // that this one starts.

@@ -1,6 +1,7 @@
 // ModelText.cpp - spec and generation values as JSON.
 #include "tools/qwenc/ModelText.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace qwen {
@@ -28,6 +29,13 @@ ordered_json specJson(const ModelSpec &spec) {
 /// Text from outside may hold any bytes; what is no UTF-8 is replaced.
 std::string dump(const ordered_json &value, int indent) {
   return value.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+/// A hub name stays as it is.
+std::string modelPath(const std::string &model) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::canonical(model, error);
+  return error ? model : path.string();
 }
 
 } // namespace
@@ -66,7 +74,10 @@ std::string descriptionText(const CheckpointSource &model,
                        {"format", options.pipeline.format},
                        {"activations", options.pipeline.activations},
                        {"cache_type", options.cacheType},
+                       {"disabled_passes", options.pipeline.disabledPasses},
+                       {"model", modelPath(options.model)},
                        {"target", options.pipeline.target},
+                       {"taps", options.pipeline.taps},
                        {"kernels", kernels}};
   return dump(text, -1);
 }

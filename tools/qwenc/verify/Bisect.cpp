@@ -1,0 +1,101 @@
+// Bisect.cpp - every stage interpreted, each held to the one before.
+#include "tools/qwenc/verify/Bisect.h"
+
+#include "passes/ir/QwenOps.h"
+
+#include <cmath>
+
+namespace qwen::verify {
+namespace {
+
+/// Of f64 sums in another order, far below what any other meaning gives.
+constexpr double kSame = 1e-9;
+
+reference::Rows lastRow(const reference::Rows &rows) {
+  reference::Rows last(1, rows.width);
+  std::copy_n(rows.row(rows.tokens - 1), rows.width, last.values.begin());
+  return last;
+}
+
+/// A step that cannot be interpreted.
+Finding meaningless(const char *step) {
+  Finding finding;
+  finding.tap = step;
+  finding.value = NAN;
+  return finding;
+}
+
+std::optional<Finding> compareDecode(mlir::ModuleOp module, Stages &stages,
+                                     const reference::Ids &ids,
+                                     const TapRows &reference) {
+  std::optional<TapRows> decoded =
+      interpretDecode(module, stages.stored(), ids);
+  auto step = module.lookupSymbol<mlir::func::FuncOp>("decode");
+  if (!decoded || !step)
+    return meaningless("decode");
+  TapRows wanted;
+  for (const auto &[name, rows] : reference)
+    wanted[name] = lastRow(rows);
+  return compareMeaning(step, *decoded, wanted);
+}
+
+} // namespace
+
+std::optional<Finding> compareMeaning(mlir::func::FuncOp step,
+                                      const TapRows &now,
+                                      const TapRows &before) {
+  for (mlir::Operation &op : step.getBody().front()) {
+    if (!ir::isCompute(&op) || llvm::isa<ir::QuantizeOp>(op))
+      continue;
+    auto here = now.find(ir::tapName(&op)),
+         there = before.find(ir::tapName(&op));
+    if (here == now.end() || there == before.end())
+      continue;
+    std::optional<Finding> found =
+        compareRelative(here->second, there->second, kSame);
+    if (!found)
+      continue;
+    found->tap = here->first;
+    describe(*found, &op);
+    return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> meaningChanged(Stages &stages, const reference::Ids &ids,
+                                      const TapRows &reference) {
+  mlir::ModuleOp scheduled = stages.after("partition");
+  std::optional<TapRows> now =
+      interpret(scheduled, stages.stored(), ids, /*exactRows=*/true);
+  if (!now)
+    return meaningless("prefill");
+  std::optional<Finding> found =
+      compareMeaning(stepOf(scheduled), *now, reference);
+  return found ? found : compareDecode(scheduled, stages, ids, reference);
+}
+
+std::optional<PassFault> bisect(Stages &stages, const reference::Ids &ids,
+                                const TapRows &reference) {
+  TapRows before = reference;
+  for (const Stage &stage : stages.all()) {
+    mlir::func::FuncOp step = stepOf(*stage.module);
+    if (!step || stage.pass == "import")
+      continue;
+    std::optional<TapRows> now =
+        interpret(*stage.module, stages.stored(), ids, /*exactRows=*/true);
+    if (!now)
+      return PassFault{stage.pass, meaningless("prefill")};
+    std::optional<Finding> found = compareMeaning(step, *now, before);
+    if (!found && mlir::ModuleOp(*stage.module)
+                      .lookupSymbol<mlir::func::FuncOp>("decode"))
+      found = compareDecode(*stage.module, stages, ids, reference);
+    if (found)
+      return PassFault{stage.pass, *found};
+    // Names that fusing took away are held to the import.
+    for (auto &[name, rows] : *now)
+      before[name] = std::move(rows);
+  }
+  return std::nullopt;
+}
+
+} // namespace qwen::verify

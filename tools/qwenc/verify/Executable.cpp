@@ -1,0 +1,165 @@
+// Executable.cpp - child processes and the files they leave.
+#include "tools/qwenc/verify/Executable.h"
+
+#include "codegen/emit/OutputFile.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+
+#include <nlohmann/json.hpp>
+
+namespace qwen::verify {
+namespace {
+
+llvm::Expected<std::string> readAll(const std::string &path) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!file)
+    return userError("cannot read `" + path +
+                     "`: " + file.getError().message());
+  return (*file)->getBuffer().str();
+}
+
+} // namespace
+
+WorkFolder::WorkFolder() {
+  llvm::SmallString<128> made;
+  if (!llvm::sys::fs::createUniqueDirectory("qwenc-verify", made))
+    path = made.str().str();
+}
+
+WorkFolder::~WorkFolder() {
+  if (ok())
+    (void)llvm::sys::fs::remove_directories(path);
+}
+
+bool isExecutable(const std::string &path) {
+  if (llvm::sys::fs::is_directory(path))
+    return false;
+  auto start = llvm::MemoryBuffer::getFileSlice(path, 4, 0);
+  return start && (*start)->getBuffer() == "\x7f"
+                                           "ELF";
+}
+
+llvm::Expected<std::string>
+Executable::capture(std::vector<std::string> arguments) const {
+  if (!weights.empty()) {
+    arguments.push_back("--weights");
+    arguments.push_back(weights);
+  }
+  llvm::SmallVector<llvm::StringRef> words = {path};
+  words.append(arguments.begin(), arguments.end());
+  std::string out = folder.at("stdout"), error = folder.at("stderr"), message;
+  std::optional<llvm::StringRef> redirects[] = {
+      llvm::StringRef(""), llvm::StringRef(out), llvm::StringRef(error)};
+  int status = llvm::sys::ExecuteAndWait(path, words, std::nullopt, redirects,
+                                         /*SecondsToWait=*/600, 0, &message);
+  if (status != 0) {
+    llvm::Expected<std::string> said = readAll(error);
+    std::string text = said ? *said : "";
+    if (!said)
+      llvm::consumeError(said.takeError());
+    return userError("`" + path + " " + arguments[0] + "` " +
+                     (status < 0
+                          ? "crashed: " + message
+                          : "failed with exit code " + std::to_string(status)) +
+                     (text.empty() ? "" : ": " + text.substr(0, 500)));
+  }
+  return readAll(out);
+}
+
+llvm::Error Executable::readInfo(CompileOptions &options) {
+  llvm::Expected<std::string> text = capture({"info", "--json"});
+  if (!text)
+    return text.takeError();
+  nlohmann::json info = nlohmann::json::parse(*text, nullptr, false);
+  try {
+    const nlohmann::json &description = info.at("description");
+    options.model = description.at("model");
+    options.pipeline.format = description.at("format");
+    options.pipeline.activations = description.at("activations");
+    options.pipeline.target = description.at("target");
+    options.pipeline.disabledPasses = description.at("disabled_passes");
+    options.cacheType = description.at("cache_type");
+    options.context = info.at("plan").at("context").get<int64_t>();
+    options.pipeline.prefillChunk = info.at("plan").at("prefill_chunk");
+    hasTaps = description.at("taps");
+    if (weights.empty() && info.at("weights").is_object())
+      weights = info.at("weights").at("path");
+  } catch (const nlohmann::json::exception &) {
+    return userError("`" + path +
+                     " info` does not tell what it was built "
+                     "from");
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Executable::writeIds(const reference::Ids &ids) const {
+  std::string text;
+  for (int32_t id : ids)
+    text += std::to_string(id) + "\n";
+  return writeOutput(folder.at("ids"), text);
+}
+
+llvm::Expected<reference::Ids>
+Executable::tokenize(const std::string &text) const {
+  llvm::Expected<std::string> out = capture({"tokenize", text});
+  if (!out)
+    return out.takeError();
+  reference::Ids ids;
+  for (llvm::StringRef rest = *out; !(rest = rest.ltrim()).empty();) {
+    int32_t id = 0;
+    if (rest.consumeInteger(10, id))
+      break;
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+llvm::Expected<TapRows> Executable::taps(const reference::Ids &ids,
+                                         bool decode) const {
+  if (llvm::Error error = writeIds(ids))
+    return error;
+  std::string file = folder.at("taps.safetensors");
+  std::vector<std::string> arguments = {"taps", "--ids", folder.at("ids"),
+                                        "-o",   file,    "--poison"};
+  if (decode)
+    arguments.push_back("--decode");
+  llvm::Expected<std::string> out = capture(arguments);
+  if (!out)
+    return out.takeError();
+  llvm::Expected<TapRows> taps = readArrays(file);
+  if (taps)
+    if (llvm::Error error = joinQuantized(*taps))
+      return error;
+  return taps;
+}
+
+llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,
+                                               int64_t threads,
+                                               int64_t chunk) const {
+  if (llvm::Error error = writeIds(ids))
+    return error;
+  std::string file = folder.at("logits.npy");
+  std::vector<std::string> arguments = {"logits", "--ids", folder.at("ids"),
+                                        "-o",     file,    "--poison"};
+  if (threads > 0)
+    arguments.insert(arguments.end(), {"--threads", std::to_string(threads)});
+  if (chunk > 0)
+    arguments.insert(arguments.end(), {"--chunk", std::to_string(chunk)});
+  llvm::Expected<std::string> out = capture(arguments);
+  if (!out)
+    return out.takeError();
+  llvm::Expected<std::string> bytes = readAll(file);
+  constexpr size_t kPrefix = 10;
+  if (bytes && bytes->size() >= kPrefix) {
+    size_t header =
+        kPrefix + uint8_t((*bytes)[8]) + (size_t(uint8_t((*bytes)[9])) << 8);
+    bytes->erase(0, header);
+  }
+  return bytes;
+}
+
+} // namespace qwen::verify

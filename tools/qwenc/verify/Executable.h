@@ -1,0 +1,61 @@
+// Executable.h - an executable under judgement: what it was built from, and
+// what it says when it runs.
+#pragma once
+
+#include "passes/reference/Interpreter.h"
+#include "tools/qwenc/CompileOptions.h"
+#include "tools/qwenc/verify/Arrays.h"
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace qwen::verify {
+
+/// A folder that goes away with the object.
+class WorkFolder {
+public:
+  WorkFolder();
+  WorkFolder(const WorkFolder &) = delete;
+  WorkFolder &operator=(const WorkFolder &) = delete;
+  ~WorkFolder();
+
+  bool ok() const { return !path.empty(); }
+  std::string at(const std::string &name) const { return path + "/" + name; }
+
+private:
+  std::string path;
+};
+
+bool isExecutable(const std::string &path);
+
+class Executable {
+public:
+  /// Without `weights` the executable finds its own.
+  Executable(std::string path, std::string weights, const WorkFolder &folder)
+      : path(std::move(path)), weights(std::move(weights)), folder(folder) {}
+
+  /// Sets the options that it was compiled with, and where its weights are.
+  llvm::Error readInfo(CompileOptions &options);
+
+  /// Its tokenizer's ids; an error when it has none.
+  llvm::Expected<reference::Ids> tokenize(const std::string &text) const;
+
+  /// Memory starts as NaN in both.
+  llvm::Expected<TapRows> taps(const reference::Ids &ids, bool decode) const;
+  /// f32 [T, V], as bytes.
+  llvm::Expected<std::string> logits(const reference::Ids &ids, int64_t threads,
+                                     int64_t chunk) const;
+
+  bool hasTaps = false;
+  std::string path, weights;
+
+private:
+  const WorkFolder &folder;
+
+  llvm::Expected<std::string> capture(std::vector<std::string> arguments) const;
+  llvm::Error writeIds(const reference::Ids &ids) const;
+};
+
+} // namespace qwen::verify

@@ -1,0 +1,131 @@
+// Stages.cpp - import, passes, and runs of the interpreter.
+#include "tools/qwenc/verify/Stages.h"
+
+#include "frontend/model/ImportModel.h"
+#include "frontend/weights/Dequantize.h"
+#include "frontend/weights/OpenModel.h"
+#include "passes/ir/QwenOps.h"
+#include "tools/qwenc/Reporting.h"
+
+#include <algorithm>
+#include <iostream>
+
+namespace qwen::verify {
+
+std::unique_ptr<Stages> Stages::make(const CompileOptions &options,
+                                     bool passes) {
+  std::unique_ptr<Stages> made(new Stages());
+  Diagnostics loud(std::cerr);
+  made->model = openModel(options.model, {options.ignoredKeys, ""}, loud);
+  if (!made->model)
+    return nullptr;
+  if (!made->model->tensors) {
+    reportError("`" + options.model + "` has no weights to compute with");
+    return nullptr;
+  }
+  mlir::ScopedDiagnosticHandler handler(&made->context, reportDiagnostic);
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      importModel(made->context, made->model->spec, &*made->model->tensors,
+                  {*options.context, options.cacheType, 0});
+  if (!module)
+    return nullptr;
+  PipelineOptions pipeline = options.pipeline;
+  pipeline.stop = passes ? Stop::Planned : Stop::Graph;
+  pipeline.afterPass = [&](llvm::StringRef pass, mlir::ModuleOp now) {
+    if (options.pipeline.afterPass)
+      options.pipeline.afterPass(pass, now);
+    made->stages.push_back(
+        {pass.str(), mlir::OwningOpRef<mlir::ModuleOp>(now.clone())});
+  };
+  Timings timings;
+  PipelineResult result = runPipeline(*module, pipeline, timings);
+  if (result.status == PipelineStatus::Ok)
+    return made;
+  if (result.status == PipelineStatus::Broken)
+    reportError("the pass `" + result.failedPass + "` failed");
+  return nullptr;
+}
+
+mlir::ModuleOp Stages::after(llvm::StringRef pass) const {
+  for (const Stage &stage : stages)
+    if (stage.pass == pass)
+      return *stage.module;
+  return nullptr;
+}
+
+reference::ParameterSource Stages::stored() {
+  return [this](llvm::StringRef name, int64_t row0, int64_t rows,
+                std::vector<double> &values) {
+    auto tensor = model->tensors->find(name.str());
+    return tensor != model->tensors->end() &&
+           readTensorRows(tensor->second, row0, rows, values, diags);
+  };
+}
+
+mlir::Operation *opNamed(mlir::func::FuncOp function, llvm::StringRef name) {
+  for (mlir::Operation &op : function.getBody().front())
+    if (ir::isCompute(&op) && ir::tapName(&op) == name)
+      return &op;
+  return nullptr;
+}
+
+mlir::func::FuncOp stepOf(mlir::ModuleOp module) {
+  auto function = module.lookupSymbol<mlir::func::FuncOp>("prefill");
+  return function ? function : module.lookupSymbol<mlir::func::FuncOp>("step");
+}
+
+namespace {
+
+reference::InterpreterOptions
+interpreterOptions(const reference::ParameterSource &parameters, TapRows &taps,
+                   bool exactRows) {
+  reference::InterpreterOptions options;
+  options.parameters = parameters;
+  options.tap = [&taps](llvm::StringRef name, const reference::Rows &rows) {
+    if (!name.ends_with(".scores") && !name.ends_with(".softmax"))
+      taps[name.str()] = rows;
+  };
+  if (exactRows)
+    options.check = [](mlir::Operation *op, const reference::Rows &value,
+                       const reference::Rows &) {
+      return llvm::isa<ir::QuantizeOp>(op) ? std::optional(value)
+                                           : std::nullopt;
+    };
+  return options;
+}
+
+} // namespace
+
+std::optional<TapRows> interpret(mlir::ModuleOp module,
+                                 const reference::ParameterSource &parameters,
+                                 const reference::Ids &ids, bool exactRows) {
+  TapRows taps;
+  reference::Interpreter interpreter(
+      interpreterOptions(parameters, taps, exactRows));
+  if (mlir::failed(
+          interpreter.run(stepOf(module), {ids, int64_t(0), int64_t(0)})))
+    return std::nullopt;
+  return taps;
+}
+
+std::optional<TapRows>
+interpretDecode(mlir::ModuleOp module,
+                const reference::ParameterSource &parameters,
+                const reference::Ids &ids) {
+  TapRows taps;
+  reference::Interpreter interpreter(
+      interpreterOptions(parameters, taps, /*exactRows=*/true));
+  auto count = int64_t(ids.size()) - 1;
+  reference::Ids before(ids.begin(), ids.end() - 1);
+  auto decode = module.lookupSymbol<mlir::func::FuncOp>("decode");
+  if (count > 0 && mlir::failed(interpreter.run(stepOf(module),
+                                                {before, int64_t(0), count})))
+    return std::nullopt;
+  taps.clear();
+  if (!decode || mlir::failed(interpreter.run(
+                     decode, {reference::Ids{ids.back()}, count, int64_t(0)})))
+    return std::nullopt;
+  return taps;
+}
+
+} // namespace qwen::verify

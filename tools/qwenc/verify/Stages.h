@@ -1,0 +1,72 @@
+// Stages.h - a model's module after import and after every pass, kept side by
+// side, and interpreted.
+#pragma once
+
+#include "frontend/diag/Diag.h"
+#include "frontend/weights/Model.h"
+#include "passes/reference/Interpreter.h"
+#include "tools/qwenc/CompileOptions.h"
+#include "tools/qwenc/verify/Arrays.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qwen::verify {
+
+struct Stage {
+  std::string pass;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+class Stages {
+public:
+  /// Opens `options.model` and runs the passes; the options are resolved.
+  /// Without `passes` it stops at the import. Says why when it gives null.
+  static std::unique_ptr<Stages> make(const CompileOptions &options,
+                                      bool passes);
+
+  const CheckpointSource &source() const { return *model; }
+  const std::vector<Stage> &all() const { return stages; }
+  mlir::ModuleOp imported() const { return *stages.front().module; }
+  mlir::ModuleOp after(llvm::StringRef pass) const;
+
+  /// Rows of the checkpoint's tensors.
+  reference::ParameterSource stored();
+
+private:
+  Stages() : diags(messages) {}
+
+  std::ostringstream messages;
+  Diagnostics diags;
+  std::optional<CheckpointSource> model;
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  std::vector<Stage> stages;
+};
+
+/// The op that a tap of this name is the result of; null when there is none.
+mlir::Operation *opNamed(mlir::func::FuncOp function, llvm::StringRef name);
+
+/// @prefill of a split module, else @step.
+mlir::func::FuncOp stepOf(mlir::ModuleOp module);
+
+/// What @decode gives for the last of `ids`, after the others by @prefill; the
+/// rest as `interpret`.
+std::optional<TapRows>
+interpretDecode(mlir::ModuleOp module,
+                const reference::ParameterSource &parameters,
+                const reference::Ids &ids);
+
+/// What every op of the module's step gives for `ids`, in f64; of @prefill in a
+/// split module. With `exactRows` quantising loses nothing.
+std::optional<TapRows> interpret(mlir::ModuleOp module,
+                                 const reference::ParameterSource &parameters,
+                                 const reference::Ids &ids, bool exactRows);
+
+} // namespace qwen::verify

@@ -1,0 +1,490 @@
+// Verify.cpp - builds, runs and compares, and says who is to blame.
+#include "tools/qwenc/verify/Verify.h"
+
+#include "codegen/catalog/KernelSymbol.h"
+#include "codegen/emit/OutputFile.h"
+#include "passes/ir/QwenOps.h"
+#include "passes/transforms/CheckPlan.h"
+#include "tools/qwenc/Command.h"
+#include "tools/qwenc/Reporting.h"
+#include "tools/qwenc/verify/Bisect.h"
+#include "tools/qwenc/verify/Executable.h"
+#include "tools/qwenc/verify/Judge.h"
+#include "tools/qwenc/verify/PackedWeights.h"
+#include "tools/qwenc/verify/References.h"
+#include "tools/qwenc/verify/Report.h"
+#include "tools/qwenc/verify/Stages.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Threading.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+
+namespace qwen {
+namespace verify {
+namespace {
+
+constexpr int64_t kDefaultTokens = 12;
+constexpr int64_t kMostTokens = 128; // the taps of one step are kept
+
+std::string numbers(const char *format, auto... values) {
+  char text[160];
+  std::snprintf(text, sizeof(text), format, values...);
+  return text;
+}
+
+class Verification {
+public:
+  explicit Verification(const VerifyOptions &options)
+      : options(options), build(options.build) {}
+
+  int run() {
+    if (!folder.ok()) {
+      reportError("no temporary folder can be made");
+      return kExitUser;
+    }
+    if (llvm::Error error = prepare()) {
+      std::string text = llvm::toString(std::move(error));
+      if (!text.empty())
+        reportError(text);
+      return kExitUser;
+    }
+    report.title = "verify " + options.subject + ": " +
+                   std::to_string(ids.size()) + " tokens, format " +
+                   build.pipeline.format + ", activations " +
+                   build.pipeline.activations + ", " + build.pipeline.target;
+    judgeReference();
+    judgePasses();
+    judgePlan();
+    judgeWeights();
+    if (llvm::Error error = judgeRuns())
+      addFault(Blame::Runtime, "runtime",
+               llvm::toString(std::move(error)) + "\n");
+    std::cout << report.text();
+    if (!options.report.empty())
+      if (llvm::Error error = writeOutput(options.report, report.html()))
+        return reportError(std::move(error));
+    return report.verdict() ? kExitUser : 0;
+  }
+
+private:
+  const VerifyOptions &options;
+  CompileOptions build;
+  WorkFolder folder;
+  std::unique_ptr<Stages> stages, other;
+  std::optional<Executable> plain, tapped; // `plain` is the one judged
+  std::optional<TapRows> captured;
+  reference::Ids ids;
+  TapRows reference; // of the imported graph, in f64
+  std::map<std::string, double> weightNoise;
+  Report report;
+
+  void addFault(Blame blame, std::string verdict, std::string detail) {
+    report.faults.push_back({blame, std::move(verdict), std::move(detail)});
+  }
+
+  static llvm::Error said() { return llvm::createStringError(""); }
+
+  llvm::Error compileTo(const std::string &path, bool taps) {
+    CompileOptions one = build;
+    one.output = path;
+    one.stop = "exe";
+    one.pipeline.taps = taps;
+    return compileModel(one) == 0 ? llvm::Error::success() : said();
+  }
+
+  llvm::Error prepare() {
+    bool isApp = isExecutable(options.subject);
+    if (isApp) {
+      plain.emplace(options.subject, "", folder);
+      if (!llvm::StringRef(options.subject).contains('/'))
+        plain->path = "./" + options.subject;
+      if (llvm::Error error = plain->readInfo(build))
+        return error;
+    } else {
+      build.model = options.subject;
+    }
+    build.output = folder.at("app");
+    if (std::optional<std::string> problem = resolve(build))
+      return userError(*problem);
+    if (!build.context) {
+      // What the prompt needs, and no more: taps take memory by the token.
+      build.context = 256;
+    }
+    CompileOptions staged = build;
+    staged.pipeline.taps = true;
+    if (llvm::Error error = openStages(staged))
+      return error;
+    if (llvm::Error error = openReference())
+      return error;
+    if (!isApp) {
+      if (llvm::Error error = compileTo(folder.at("app"), false))
+        return error;
+      plain.emplace(folder.at("plain"), folder.at("app.weights"), folder);
+      if (std::error_code error =
+              llvm::sys::fs::rename(folder.at("app"), plain->path))
+        return userError("cannot rename `" + folder.at("app") +
+                         "`: " + error.message());
+    }
+    if (plain->hasTaps) {
+      tapped.emplace(*plain);
+    } else {
+      if (llvm::Error error = compileTo(folder.at("app"), true))
+        return error;
+      tapped.emplace(folder.at("app"), plain->weights, folder);
+    }
+    return chooseIds();
+  }
+
+  llvm::Error openStages(CompileOptions &staged) {
+    // The model's own limit is known once it is open.
+    std::unique_ptr<Stages> made = Stages::make(staged, true);
+    if (!made)
+      return said();
+    int64_t most = made->source().spec.maxPositions;
+    if (*staged.context > most) {
+      build.context = staged.context = most;
+      made = Stages::make(staged, true);
+      if (!made)
+        return said();
+    }
+    build.pipeline.prefillChunk =
+        std::min(build.pipeline.prefillChunk, *build.context);
+    stages = std::move(made);
+    return llvm::Error::success();
+  }
+
+  llvm::Error openReference() {
+    if (options.reference.empty())
+      return llvm::Error::success();
+    if (llvm::StringRef(options.reference).ends_with(".safetensors")) {
+      llvm::Expected<TapRows> read = readArrays(options.reference);
+      if (!read)
+        return read.takeError();
+      captured = std::move(*read);
+      return llvm::Error::success();
+    }
+    CompileOptions theirs = build;
+    theirs.model = options.reference;
+    theirs.pipeline.afterPass = nullptr;
+    other = Stages::make(theirs, false);
+    return other ? llvm::Error::success() : said();
+  }
+
+  llvm::Error chooseIds() {
+    int64_t vocab = stages->source().spec.vocabSize;
+    if (!options.idsPath.empty()) {
+      auto file = llvm::MemoryBuffer::getFile(options.idsPath);
+      if (!file)
+        return userError("cannot read `" + options.idsPath +
+                         "`: " + file.getError().message());
+      llvm::StringRef rest = (*file)->getBuffer();
+      while (!(rest = rest.ltrim(" \t\r\n,")).empty()) {
+        int64_t id = 0;
+        if (rest.consumeInteger(10, id))
+          return userError("`" + options.idsPath +
+                           "` holds something that is no token id");
+        ids.push_back(int32_t(std::min<int64_t>(id, INT32_MAX)));
+      }
+    } else if (!options.text.empty()) {
+      llvm::Expected<reference::Ids> made = plain->tokenize(options.text);
+      if (!made)
+        return made.takeError();
+      ids = std::move(*made);
+    } else if (captured && !idsOf(*captured).empty()) {
+      ids = idsOf(*captured);
+    } else {
+      // Tokens that lie far apart, the same for every run.
+      int64_t count = std::min(kDefaultTokens, *build.context);
+      for (int64_t i = 0; i < count; ++i)
+        ids.push_back(int32_t((i * 7919 + 11) % vocab));
+    }
+    int64_t most =
+        std::min({kMostTokens, *build.context, build.pipeline.prefillChunk});
+    if (ids.empty() || int64_t(ids.size()) > most)
+      return userError(std::to_string(ids.size()) + " tokens; 1 to " +
+                       std::to_string(most) + " can be compared");
+    for (int32_t id : ids)
+      if (id < 0 || id >= vocab)
+        return userError(std::to_string(id) +
+                         " is no token id; the model has " +
+                         std::to_string(vocab));
+    return llvm::Error::success();
+  }
+
+  void judgeReference() {
+    std::optional<TapRows> run =
+        interpret(stages->imported(), stages->stored(), ids, false);
+    if (!run) {
+      addFault(Blame::Frontend, "frontend: the graph has no meaning", "");
+      return;
+    }
+    reference = std::move(*run);
+    if (captured)
+      judgeCaptured(options.reference, *captured, stepOf(stages->imported()),
+                    reference, report);
+    if (other)
+      judgeCheckpoint(*stages, *other, ids, reference, report);
+  }
+
+  void judgePasses() {
+    std::optional<Finding> changed = meaningChanged(*stages, ids, reference);
+    std::optional<PassFault> fault;
+    if (changed || options.bisect)
+      fault = bisect(*stages, ids, reference);
+    if (changed && !fault)
+      fault = PassFault{"partition", *changed};
+    report.add("passes", !fault,
+               fault ? "`" + fault->pass + "` changes `" + fault->finding.tap +
+                           "`"
+                     : std::to_string(stages->all().size() - 1) +
+                           " passes leave the meaning as it was");
+    if (fault)
+      addFault(
+          Blame::Pass, "pass " + fault->pass,
+          fault->finding.text("after " + fault->pass + " it", "before it had"));
+  }
+
+  void judgePlan() {
+    std::optional<PlanFault> fault =
+        checkPlan(stages->after("partition"), stages->after("plan-buffers"));
+    if (!fault && !plain->hasTaps) {
+      // The build that is judged uses memory again and again.
+      CompileOptions reuse = build;
+      reuse.pipeline.taps = false;
+      if (std::unique_ptr<Stages> own = Stages::make(reuse, true))
+        fault = checkPlan(own->after("partition"), own->after("plan-buffers"));
+    }
+    report.add("plan", !fault,
+               fault ? "`" + fault->op + "` " + fault->text
+                     : "every operator reads what was written for it");
+    if (fault)
+      addFault(Blame::Pass, "pass " + fault->pass,
+               "`" + fault->op + "` " + fault->text + "\n");
+  }
+
+  std::string weightsPath() const {
+    return tapped->weights.empty() ? tapped->path + ".weights"
+                                   : tapped->weights;
+  }
+
+  std::optional<PackedWeights> packed;
+
+  void judgeWeights() {
+    llvm::Expected<PackedWeights> opened =
+        PackedWeights::open(weightsPath(), stages->after("plan-buffers"));
+    if (!opened) {
+      std::string text = llvm::toString(opened.takeError());
+      report.add("weights", false, text);
+      addFault(Blame::Weights, "weight encoding", text + "\n");
+      return;
+    }
+    packed = std::move(*opened);
+    PackedWeights::Comparison comparison =
+        packed->compare(*stages->source().tensors);
+    weightNoise = std::move(comparison.noise);
+    if (!comparison.first) {
+      report.add("weights", true,
+                 std::to_string(comparison.tensors) +
+                     " tensors are the checkpoint's, " +
+                     (comparison.worst > 0
+                          ? numbers("rounded by %.3f of what their format may",
+                                    comparison.worst)
+                          : "to the bit"));
+      return;
+    }
+    const WeightDamage &damage = *comparison.first;
+    std::string text =
+        numbers(": row %lld, column %lld: packed %.9g, stored %.9g; bound %.3g",
+                (long long)damage.row, (long long)damage.column, damage.packed,
+                damage.stored, damage.bound);
+    report.add("weights", false, "`" + damage.tensor + "`" + text);
+    addFault(Blame::Weights, "weight encoding of `" + damage.tensor + "`",
+             damage.tensor + text + "\n  format " + damage.format +
+                 ", layout " + damage.layout + "\n");
+  }
+
+  llvm::Error judgeRuns() {
+    llvm::Expected<TapRows> prefill = tapped->taps(ids, false);
+    if (!prefill)
+      return prefill.takeError();
+    llvm::Expected<TapRows> decode = tapped->taps(ids, true);
+    if (!decode)
+      return decode.takeError();
+    bool known = report.faults.empty();
+    judgeKernels(*prefill, *decode);
+    judgeGrowth(*prefill, known);
+    judgeTokens(*prefill);
+    return judgeBits(*prefill);
+  }
+
+  void judgeKernels(const TapRows &prefill, const TapRows &decode) {
+    if (!packed)
+      return;
+    LocalJudge judge(stages->after("partition"),
+                     [this](llvm::StringRef name, int64_t row0, int64_t rows,
+                            std::vector<double> &values) {
+                       return packed->rows(name, row0, rows, values);
+                     });
+    if (!judge.prefill(ids, prefill) || !judge.decode(ids, prefill, decode)) {
+      addFault(Blame::Kernel, "kernels: the scheduled program has no meaning",
+               "");
+      return;
+    }
+    report.scores = std::move(judge.scores);
+    report.add("kernels", !judge.first,
+               std::to_string(judge.compared) + " results, worst " +
+                   numbers("%.3f of its bound", judge.worst) + " (" +
+                   judge.worstTap + ")");
+    if (!judge.first)
+      return;
+    const Finding &finding = *judge.first;
+    auto symbol = KernelSymbol::parse(finding.kernel);
+    std::string point =
+        llvm::StringRef(finding.kernel).rsplit("__").second.str();
+    addFault(Blame::Kernel,
+             "kernel " + (symbol ? symbol->kernel : finding.kernel) +
+                 " at point " + point + ", `" + finding.tap + "`",
+             finding.text("the executable", "its operator on the same inputs"));
+  }
+
+  void judgeGrowth(const TapRows &taps, bool known) {
+    std::map<std::string, double> bounds = accumulatedBounds(
+        stepOf(stages->after("partition")), reference, weightNoise);
+    const TapScore *first = nullptr;
+    double worst = 0;
+    for (TapScore &score : report.scores) {
+      auto mine = taps.find(score.tap);
+      auto theirs = reference.find(score.tap);
+      if (mine == taps.end() || theirs == reference.end())
+        continue;
+      score.accumulated = relativeError(mine->second, theirs->second);
+      score.bound = bounds[score.tap];
+      worst = std::max(worst, score.accumulated / score.bound);
+      if (!(score.accumulated <= score.bound) && !first)
+        first = &score;
+    }
+    report.add("growth", !first,
+               numbers("accumulated error at most %.3f of its bound", worst) +
+                   (first ? "; the first beyond it is " + first->tap : ""));
+    if (!first)
+      return;
+    Finding finding;
+    if (auto found = compareRelative(taps.at(first->tap),
+                                     reference.at(first->tap), first->bound))
+      finding = *found;
+    finding.tap = first->tap;
+    describe(finding, opNamed(stepOf(stages->after("partition")), first->tap));
+    addFault(Blame::Growth,
+             "error grows beyond its bound at `" + first->tap + "`" +
+                 (known ? ", though no operator is wrong" : ""),
+             finding.text("the executable", "the reference"));
+  }
+
+  void judgeTokens(const TapRows &taps) {
+    auto chosen = taps.find("argmax");
+    auto logits = reference.find("lm_head");
+    auto mine = taps.find("lm_head");
+    if (chosen == taps.end() || logits == reference.end() ||
+        mine == taps.end() ||
+        logits->second.values.size() != mine->second.values.size())
+      return;
+    int64_t eligible = logits->second.width, same = 0;
+    mlir::Operation *op = opNamed(stepOf(stages->after("partition")), "argmax");
+    if (op)
+      eligible = llvm::cast<ir::ArgmaxOp>(op).getEligible();
+    int64_t rows = logits->second.tokens;
+    bool good = true;
+    std::vector<int32_t> wanted = reference::argmax(logits->second, eligible);
+    for (int64_t t = 0; t < rows; ++t) {
+      auto ours = int64_t(chosen->second.values[size_t(t)]);
+      bool inside = ours >= 0 && ours < logits->second.width;
+      same += ours == wanted[size_t(t)];
+      if (ours == wanted[size_t(t)])
+        continue;
+      const double *row = logits->second.row(t);
+      double error = 0;
+      for (int64_t i = 0; i < logits->second.width; ++i)
+        error = std::max(error, std::fabs(mine->second.row(t)[i] - row[i]));
+      double gap = inside ? row[wanted[size_t(t)]] - row[ours] : INFINITY;
+      if (gap <= 2 * error)
+        report.nearTies.push_back(numbers(
+            "position %lld: token %lld, the reference's %d, %.3g apart; the "
+            "logits differ by up to %.3g",
+            (long long)t, (long long)ours, int(wanted[size_t(t)]), gap, error));
+      else {
+        good = false;
+        addFault(Blame::Kernel, "kernel argmax",
+                 numbers("position %lld: token %lld is not the largest logit\n",
+                         (long long)t, (long long)ours));
+      }
+    }
+    report.add("tokens", good,
+               std::to_string(same) + " of " + std::to_string(rows) +
+                   " greedy tokens agree, " +
+                   std::to_string(report.nearTies.size()) + " near ties");
+  }
+
+  /// The build without taps, by threads and chunks, to the bit.
+  llvm::Error judgeBits(const TapRows &taps) {
+    const reference::Rows &wanted = taps.at("lm_head");
+    auto threads = int64_t(
+        std::max(1u, llvm::hardware_concurrency().compute_thread_count()));
+    auto count = int64_t(ids.size());
+    std::vector<std::pair<int64_t, int64_t>> ways = {{1, 1}, {threads + 1, 0}};
+    int64_t times = 1;
+    if (options.deterministic) {
+      times = 10;
+      ways.clear();
+      for (int64_t t = 1; t <= threads + 1; ++t)
+        for (int64_t chunk : {int64_t(1), int64_t(2), (count + 1) / 2, count})
+          ways.emplace_back(t, std::min(chunk, build.pipeline.prefillChunk));
+    }
+    for (auto [team, chunk] : ways)
+      for (int64_t time = 0; time < times; ++time) {
+        llvm::Expected<std::string> bytes = plain->logits(ids, team, chunk);
+        if (!bytes)
+          return bytes.takeError();
+        if (int64_t at = firstDifference(*bytes, wanted); at >= 0) {
+          std::string text = numbers(
+              "with %lld threads and chunks of %lld, the logits of position "
+              "%lld are not those of the build with taps",
+              (long long)team, (long long)chunk,
+              (long long)(at / wanted.width));
+          report.add("bits", false, text);
+          addFault(Blame::Runtime, "runtime", text + "\n");
+          return llvm::Error::success();
+        }
+      }
+    report.add("bits", true,
+               std::to_string(ways.size() * size_t(times)) +
+                   " runs without taps, by threads and chunks: equal logits");
+    return llvm::Error::success();
+  }
+
+  static int64_t firstDifference(const std::string &bytes,
+                                 const reference::Rows &wanted) {
+    if (bytes.size() != wanted.values.size() * sizeof(float))
+      return 0;
+    for (size_t i = 0; i < wanted.values.size(); ++i) {
+      float value;
+      std::memcpy(&value, bytes.data() + i * sizeof(float), sizeof(float));
+      if (value != float(wanted.values[i]))
+        return int64_t(i);
+    }
+    return -1;
+  }
+};
+
+} // namespace
+} // namespace verify
+
+int verifyModel(const VerifyOptions &options) {
+  return verify::Verification(options).run();
+}
+
+} // namespace qwen
