@@ -153,6 +153,12 @@ private:
       if (!isMemory(slot))
         continue;
       mlir::Value value = operandValue(op, argument.operand);
+      if (auto cache = llvm::dyn_cast<ir::CacheType>(value.getType()))
+        if (slot.getChunkBytes() !=
+            chunkStep(op, argument.operand, *symbol).heads *
+                (cache.getBytes() / cache.getHeads()))
+          fault(op, "plan-buffers",
+                "has chunks that do not go with the heads of its cache");
       input ? reads(op, value, argument, slot)
             : writes(op, value, argument, slot, dispatch, *symbol);
     }

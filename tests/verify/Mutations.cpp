@@ -281,6 +281,21 @@ bool otherCache(ModuleOp module) {
   return any;
 }
 
+/// All query heads attend with the first key head.
+bool oneKeyHead(ModuleOp module) {
+  bool any = false;
+  module.walk([&](ir::DispatchOp dispatch) {
+    if (dispatch.getKernel().starts_with("qk_attention"))
+      any |= changeSlots(dispatch, false, [](ir::SlotAttr slot) {
+        return slot.getArena() == ir::Arena::Cache
+                   ? ir::SlotAttr::get(slot.getContext(), slot.getArena(),
+                                       slot.getOffset(), 0, 0, 0, 0)
+                   : slot;
+      });
+  });
+  return any;
+}
+
 bool dropAppend(ModuleOp module) {
   bool any = false;
   module.walk([&](Operation *op) {
@@ -332,6 +347,7 @@ const std::vector<Mutation> &mutations() {
       {"stale", "plan-buffers", staleRows},
       {"last-chunk", "plan-buffers", dropLastChunk},
       {"other-cache", "plan-buffers", otherCache},
+      {"one-key-head", "plan-buffers", oneKeyHead},
   };
   return all;
 }

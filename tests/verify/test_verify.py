@@ -1,6 +1,7 @@
 # QWENC_BIN_DIR=build/bin build/venv/bin/python -m pytest tests/verify/test_verify.py
 """`qwenc verify`: every planted defect gets the right verdict, and nothing else gets one."""
 
+import json
 import pathlib
 import re
 import shutil
@@ -85,6 +86,7 @@ MUTATIONS = [
     ("stale", "qwen3_tied", r"pass plan-buffers"),
     ("last-chunk", "qwen2_untied", r"pass plan-buffers"),
     ("other-cache", "qwen2_untied", r"pass plan-buffers"),
+    ("one-key-head", "qwen3_tied", r"pass plan-buffers"),
 ]
 
 
@@ -180,36 +182,115 @@ def test_a_head_tied_to_the_wrong_tensor(folder, tmp_path):
     assert found.startswith("checkpoint: `lm_head.weight` differs"), text
 
 
-def test_a_kernel_with_a_wrong_tail(folder, tmp_path, monkeypatch):
-    """The cached object of one kernel leaves its last column as it was; the verdict names kernel and point."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    options = (*F32, "--context", 64)
-    compile_model(folder / "qwen2_tied", tmp_path / "app", *options)
-    objects = sorted((tmp_path / "cache").rglob("qk_rms_norm__*_t0__*.o"))
-    assert objects
-    symbol = objects[0].name.removesuffix(".o")
-    source = tmp_path / "wrapper.c"
-    width = int(re.search(r"_k(\d+)", symbol)[1])
-    source.write_text(f"""
-typedef struct {{ unsigned long device; void *interface; unsigned char *host; }} buffer;
-int real_kernel(buffer *x, buffer *w, int tokens, float eps, buffer *y);
-int {symbol}(buffer *x, buffer *w, int tokens, float eps, buffer *y) {{
-  int code = real_kernel(x, w, tokens, eps, y);
-  for (int t = 0; t < tokens; ++t)
-    ((float *)y->host)[t * {width} + {width - 1}] = 0;
+# A kernel's C signature, by its name: buffers have nothing but `host`.
+SIGNATURES = {
+    "rms_norm": "buffer *x, buffer *w, int T, float eps, buffer *y",
+    "attention": "buffer *q, buffer *keys, buffer *values, int T, int position, buffer *y",
+    "rope": "buffer *x, buffer *table, int T, buffer *y",
+}
+WRONG_TAIL = """
+  int code = real_kernel(x, w, T, eps, y);
+  for (int t = 0; t < T; ++t)
+    ((float *)y->host)[t * K + K - 1] = 0;
   return code;
-}}
-""")
-    clang = shutil.which("clang-22") or "clang"
-    succeed(clang, "-O1", "-c", source, "-o", tmp_path / "wrapper.o")
-    objcopy = shutil.which("llvm-objcopy-22") or "objcopy"
-    succeed(objcopy, "--redefine-sym", f"{symbol}=real_kernel", objects[0], tmp_path / "real.o")
-    succeed("ld", "-r", tmp_path / "real.o", tmp_path / "wrapper.o", "-o", tmp_path / "both.o")
-    shutil.copy(tmp_path / "both.o", objects[0])
-    done = execute(QWENC, "verify", folder / "qwen2_tied", *options)
-    point = symbol.rsplit("__", 1)[1]
-    assert verdict(done) == f"kernel rms_norm at point {point}, `model.layers.0.input_layernorm`", done.stdout
-    assert f"column {width - 1}" in done.stdout and f"kernel {symbol}" in done.stdout
+"""
+MASK_OFF_BY_ONE = "  return real_kernel(q, keys, values, T, position + 1, y);\n"
+INTERLEAVED = """
+  for (int t = 0; t < T; ++t)
+    for (int h = 0; h < H; ++h)
+      for (int i = 0; i < C / 2; ++i) {
+        float c = ((float *)table->host)[t * C + i], s = ((float *)table->host)[t * C + C / 2 + i];
+        float *in = (float *)x->host + (t * H + h) * C + 2 * i, *out = (float *)y->host + (t * H + h) * C + 2 * i;
+        float low = in[0], high = in[1];
+        out[0] = low * c - high * s;
+        out[1] = high * c + low * s;
+      }
+  return 0;
+"""
+STALE_ROW = """
+  int code = real_kernel(x, w, T, eps, y);
+  float *row = (float *)y->host;
+  if (T > 2)
+    for (int k = 0; k < K; ++k)
+      row[2 * K + k] = row[K + k];
+  return code;
+"""
+
+
+@pytest.mark.parametrize(
+    "kernel, body, options, tap",
+    [
+        ("rms_norm", WRONG_TAIL, F32, "model.layers.0.input_layernorm"),
+        ("rms_norm", STALE_ROW, F32, "model.layers.0.input_layernorm"),
+        ("attention", MASK_OFF_BY_ONE, F32, "model.layers.0.self_attn.attention"),
+        ("rope", INTERLEAVED, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
+    ],
+    ids=["wrong-tail", "stale-row", "mask", "interleaved-rope"],
+)
+def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatch):
+    """The cached object of one kernel is wrapped in a defect; the verdict names kernel, point and tap."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = (*options, "--context", 64)
+    accept(folder / "qwen2_tied", *options)
+    objects = sorted((tmp_path / "cache").rglob(f"qk_{kernel}__*_t0__*.o"))
+    assert objects
+    parameters = SIGNATURES[kernel]
+    for i, path in enumerate(objects):
+        symbol = path.name.removesuffix(".o")
+        dims = dict(re.findall(r"(?<=_)([khc])(\d+)", symbol))
+        defines = "".join(f"#define {name.upper()} {value}\n" for name, value in dims.items())
+        wrapper = tmp_path / f"wrapper{i}"
+        wrapper.with_suffix(".c").write_text(
+            "typedef struct { unsigned long device; void *interface; unsigned char *host; } buffer;\n"
+            f"int real_{i}({parameters});\n{defines}"
+            f"int {symbol}({parameters}) {{\n{body.replace('real_kernel', f'real_{i}')}}}\n"
+        )
+        succeed(shutil.which("clang-22") or "clang", "-O1", "-c", wrapper.with_suffix(".c"), "-o", wrapper.with_suffix(".o"))
+        copy = shutil.which("llvm-objcopy-22") or "objcopy"
+        succeed(copy, "--redefine-sym", f"{symbol}=real_{i}", path, tmp_path / f"real{i}.o")
+        succeed("ld", "-r", tmp_path / f"real{i}.o", wrapper.with_suffix(".o"), "-o", path)
+    found, text = verify(folder / "qwen2_tied", *options)
+    points = {path.name.removesuffix(".o").rsplit("__", 1)[1] for path in objects}
+    assert found in {f"kernel {kernel} at point {point}, `{tap}`" for point in points}, text
+    assert f"kernel qk_{kernel}__" in text and "op qwen." in text
+
+
+GOLDENS = pathlib.Path(__file__).parent / "goldens"  # made by tools/scripts/capture_reference
+
+
+@pytest.mark.parametrize("name", ["qwen2_tied", "qwen3_untied"])
+def test_transformers_is_the_reference(name, folder):
+    accept(folder / name, *F32, "--reference", GOLDENS / f"{name}.safetensors")
+    accept(folder / name, "--format", "q8g32", "--reference", GOLDENS / f"{name}.safetensors")
+
+
+@pytest.mark.parametrize(
+    "mutation, name, tap",
+    [
+        ("no-q-bias", "qwen2_tied", "model.layers.0.self_attn.q_proj"),
+        ("theta", "qwen2_tied", "model.layers.0.self_attn.q_rope"),
+        ("no-final-norm", "qwen2_tied", "lm_head"),
+        ("no-qk-norm", "qwen3_untied", "model.layers.0.self_attn.q_rope"),
+        ("swap-gate", "qwen3_untied", "model.layers.0.mlp"),
+        ("no-residual", "qwen3_untied", "model.layers.0.self_attn.residual"),
+        ("swap-layers", "qwen3_untied", "model.layers.0.mlp.down_proj"),
+    ],
+)
+def test_a_wrong_frontend_is_told_by_transformers(mutation, name, tap, folder):
+    done = execute(MUTANT, mutation, folder / name, "--reference", GOLDENS / f"{name}.safetensors")
+    assert verdict(done) == f"frontend: `{tap}`", done.stdout
+
+
+def test_a_reference_with_the_final_norm_applied_too_early(folder, tmp_path):
+    data = bytearray((GOLDENS / "qwen2_tied.safetensors").read_bytes())
+    (length,) = struct.unpack("<Q", data[:8])
+    header, start = json.loads(data[8 : 8 + length]), 8 + length
+    last, norm = (slice(*(start + x for x in header[name]["data_offsets"])) for name in ("model.layers.1", "model.norm"))
+    data[last] = data[norm]
+    (tmp_path / "trap.safetensors").write_bytes(data)
+    found, text = verify(folder / "qwen2_tied", "--reference", tmp_path / "trap.safetensors")
+    assert found == "reference: `model.layers.1` is norm(`model.layers.1`)"
+    assert "has the final norm applied here" in text
 
 
 def test_an_executable_is_held_to_its_model(folder, tmp_path):
