@@ -31,8 +31,11 @@ WorkFolder::WorkFolder() {
 }
 
 WorkFolder::~WorkFolder() {
-  if (ok())
-    (void)llvm::sys::fs::remove_directories(path);
+  if (!ok())
+    return;
+  // What cannot be removed stays in the system's temporary folder.
+  std::error_code const ignored = llvm::sys::fs::remove_directories(path);
+  static_cast<void>(ignored);
 }
 
 bool isExecutable(const std::string &path) {
