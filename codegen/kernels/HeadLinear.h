@@ -20,7 +20,7 @@ public:
         x(context.activations(context.dim("k"))),
         weight(context.weight("W", context.dim("k"),
                               context.dim("m") / kPanelRows)),
-        core(context, weight, x, "acc") {
+        core(context, weight, x, "acc", /*mayUnpack=*/false) {
     Halide::Expr value = core.acc(lane, panel, token);
     if (context.has("bias"))
       value += context.vec("bias", context.dim("m"))(panel * 16 + lane);

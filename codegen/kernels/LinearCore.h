@@ -16,10 +16,17 @@ public:
   Halide::Func acc;
 
   LinearCore(const BuildContext &context, const PlaneParams &weight,
-             const Activations &x, const std::string &name)
+             const Activations &x, const std::string &name,
+             bool mayUnpack = true)
       : acc(name), context(context), dot(name + "_dot"), half(name + "_half"),
-        ones(name + "_ones"), decoded(name + "_decoded") {
+        ones(name + "_ones"), decoded(name + "_decoded"),
+        quants(name + "_quants"), starts(name + "_starts") {
     const Format &format = context.format();
+    constexpr int64_t kPlainBytes = 32 * kPanelRows;
+    unpacks =
+        mayUnpack && !context.oneToken() &&
+        format.planes[0].blockBytes < kPlainBytes &&
+        context.dim("k") * context.knob("panels") * kPanelRows <= kStackBytes;
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
       integerDots(format, weight, x);
@@ -28,8 +35,11 @@ public:
   }
 
   /// Computes the tile that `at` needs: `panels` panels and `tokens` tokens,
-  /// all accumulators in registers.
-  void schedule(Halide::LoopLevel at, int panels, int tokens) {
+  /// all accumulators in registers. At `aroundTokens`, a loop around the token
+  /// tiles, a tile's quants are unpacked once for all tokens, where they may
+  /// be.
+  void schedule(Halide::LoopLevel at, int panels, int tokens,
+                Halide::LoopLevel aroundTokens = {}) {
     using namespace Halide;
     const int unroll = context.knob("unroll");
     acc.compute_at(at).store_in(MemoryType::Stack).bound_extent(panel, panels);
@@ -44,7 +54,6 @@ public:
     update.reorder(order).vectorize(lane).unroll(panel).unroll(token);
     if (decoded.defined()) {
       // The tile's weights as f32 for one block of 32, shared by its tokens.
-      Var quad("quad");
       decoded.compute_at(acc, outer)
           .store_in(MemoryType::Stack)
           .bound_extent(lane, 16)
@@ -76,6 +85,23 @@ public:
           .unroll(token)
           .unroll(products[1]);
     }
+    if (quants.defined()) {
+      quants.compute_at(aroundTokens)
+          .store_in(MemoryType::Stack)
+          .bound_extent(byte, 64)
+          .bound_extent(quad, 8)
+          .bound_extent(block, context.dim("k") / 32)
+          .bound_extent(panel, panels)
+          .reorder(byte, quad, block, panel)
+          .vectorize(byte)
+          .unroll(quad);
+    }
+    if (starts.defined())
+      starts.compute_at(at)
+          .store_in(MemoryType::Stack)
+          .bound_extent(block, context.dim("k") / 32)
+          .bound_extent(token, tokens)
+          .vectorize(block, 16, TailStrategy::GuardWithIf);
     if (half.defined()) {
       ones.compute_at(at)
           .store_in(MemoryType::Stack)
@@ -98,9 +124,14 @@ public:
   }
 
 private:
+  // What Halide puts on the stack at most; longer panels would leave the
+  // first-level cache anyway.
+  static constexpr int64_t kStackBytes = 16 << 10;
+
   const BuildContext &context;
-  Halide::Func dot, half, ones, decoded;
-  Halide::Var element{"element"};
+  bool unpacks = false;
+  Halide::Func dot, half, ones, decoded, quants, starts;
+  Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"};
   Halide::RDom products;
   Halide::RVar outer;
   std::vector<Halide::RVar> inner;
@@ -117,7 +148,6 @@ private:
                       acc(lane, panel, token));
       return;
     }
-    Var block("block");
     RDom k(0, 32, 0, innerSize / 32, "k");
     inner = {k.x};
     outer = k.y;
@@ -131,8 +161,7 @@ private:
   void integerDots(const Format &format, const PlaneParams &weight,
                    const Activations &x) {
     using namespace Halide;
-    const int group = int(format.scaleGroup), parts = 32 / group,
-              quads = group / 4;
+    const int quads = int(format.scaleGroup) / 4, parts = 8 / quads;
     Var g{"g"};
     products = RDom(0, 4, 0, quads, "products");
     RDom groups(0, parts, 0, context.dim("k") / 32, "groups");
@@ -141,26 +170,36 @@ private:
 
     // An exact integer: sum of (quant - zeroPoint) * x, from the unsigned
     // quants' dot and the sum of x.
-    Expr block = g / parts, quad = g % parts * quads + products.y;
-    Expr quant = format.quant(weight, lane, quad, products.x, block, panel);
-    Expr value = x.values(block * 32 + quad * 4 + products.x, token);
+    Expr blockOf = g / parts, quadOf = g % parts * quads + products.y;
+    Expr quant = format.quant(weight, lane, quadOf, products.x, blockOf, panel);
+    if (unpacks) {
+      quants(byte, quad, block, panel) =
+          format.quant(weight, byte / 4, quad, byte % 4, block, panel);
+      quant = quants(lane * 4 + products.x, quadOf, blockOf, panel);
+    }
+    Expr value = x.values(blockOf * 32 + quadOf * 4 + products.x, token);
     Expr start = 0;
     if (format.zeroPoint && parts == 1) {
-      start = x.sum(block, token) * -format.zeroPoint;
+      start = x.sum(blockOf, token) * -format.zeroPoint;
+      if (!context.oneToken() &&
+          context.knob("tokens") * context.dim("k") / 8 <= kStackBytes) {
+        // Made for a whole tile of tokens, so that the loop over K loads them.
+        starts(block, token) = x.sum(block, token) * -format.zeroPoint;
+        start = starts(blockOf, token);
+      }
     } else if (format.zeroPoint) {
       // Groups of 16: the sum of x over a block's first half is a dot with
       // ones, the same in every lane; the second half's is the rest. The ones
       // are a stage, since a constant would be simplified away and the dot with
       // it.
-      Var block("block");
       ones(element, lane) = cast<uint8_t>(1);
       half(lane, token, block) = 0;
       half(lane, token, block) +=
           cast<int32_t>(ones(products.x, lane)) *
           cast<int32_t>(
               x.values(block * 32 + products.y * 4 + products.x, token));
-      Expr first = half(lane, token, g / parts);
-      start = select(g % parts == 0, first, x.sum(g / parts, token) - first) *
+      Expr first = half(lane, token, blockOf);
+      start = select(g % parts == 0, first, x.sum(blockOf, token) - first) *
               -format.zeroPoint;
     }
     dot(lane, panel, token, g) = start;

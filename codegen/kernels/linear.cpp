@@ -38,7 +38,7 @@ void build(BuildContext &context) {
       .vectorize(lane)
       .unroll(panel)
       .unroll(token);
-  core.schedule({y, tokenTile}, tilePanels, tileTokens);
+  core.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
 }
 
 void reference(Trial &trial) {

@@ -47,7 +47,7 @@ void build(BuildContext &context) {
       .reorder(lane, panel, rowIn, rowTile, panelTile, head)
       .vectorize(lane)
       .unroll(panel);
-  core.schedule({values, rowTile}, tilePanels, tileTokens);
+  core.schedule({values, rowTile}, tilePanels, tileTokens, {values, panelTile});
 }
 
 void reference(Trial &trial) {

@@ -38,8 +38,8 @@ void build(BuildContext &context) {
       .vectorize(lane)
       .unroll(panel)
       .unroll(token);
-  gate.schedule({y, tokenTile}, tilePanels, tileTokens);
-  up.schedule({y, tokenTile}, tilePanels, tileTokens);
+  gate.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+  up.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
 }
 
 void reference(Trial &trial) {

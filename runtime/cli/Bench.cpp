@@ -22,6 +22,7 @@ using ll = long long;
 struct Row {
   int64_t prompt, generate, depth, threads;
   double prefill = 0, decode = 0, load = 0, rssMb = 0, read = 0, roof = 0;
+  int64_t barriers = 0; // of one decoded token
 };
 
 double median(std::vector<double> values) {
@@ -189,6 +190,13 @@ private:
               static_cast<ll>(i), static_cast<ll>(count), prefill, decode,
               (roofs[roofs.size() - 2] + roofs.back()) / 2);
     }
+    if (row.generate > 0) {
+      const int64_t before = model.team->barriers();
+      if (Status status = session.decode(someIds(1)[0]); !status.ok())
+        return status;
+      row.barriers = model.team->barriers() - before;
+      session.truncate(row.depth);
+    }
     row.prefill = median(prefills);
     row.decode = median(decodes);
     row.roof = median(roofs);
@@ -237,6 +245,7 @@ private:
                          {"threads", row.threads},
                          {"prefill_tok_s", row.prefill},
                          {"decode_tok_s", row.decode},
+                         {"barriers_per_token", row.barriers},
                          {"load_s", row.load},
                          {"peak_rss_mb", row.rssMb},
                          {"read_gb_s", row.read},

@@ -47,6 +47,8 @@ Session::create(const qwen_plan &plan, const uint8_t *tensors, Team &team,
                               : std::min(plan.prefill_chunk, plan.logits_rows);
   session->stepIds_.resize(
       static_cast<size_t>(plan.prefill_chunk + kSpareRows));
+  // So that no step allocates.
+  session->ids_.reserve(static_cast<size_t>(plan.context));
   session->scratchStride_ = roundUp(plan.scratch_bytes, kPageBytes);
   struct {
     Pages &pages;

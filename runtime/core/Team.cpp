@@ -92,7 +92,12 @@ void Team::run(Region region, void *context) {
   arrive();
 }
 
-void Team::barrier(void *team, int64_t) { static_cast<Team *>(team)->arrive(); }
+void Team::barrier(void *team, int64_t thread) {
+  auto *self = static_cast<Team *>(team);
+  if (thread == 0)
+    ++self->barriers_;
+  self->arrive();
+}
 
 void Team::arrive() {
   if (threads_ == 1)

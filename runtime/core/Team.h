@@ -39,6 +39,9 @@ public:
   /// equally often. `thread` is the caller's; `team` is a Team.
   static void barrier(void *team, int64_t thread);
 
+  /// How often regions called `barrier` so far; to be read between regions.
+  int64_t barriers() const { return barriers_; }
+
 private:
   // A word that changes, and how many threads sleep until it does; alone on its
   // cache line.
@@ -61,6 +64,7 @@ private:
 
   int64_t threads_;
   bool spin_;
+  int64_t barriers_ = 0; // thread 0 counts
   std::vector<Worker> workers_;
   Region region_ = nullptr; // nullptr: the workers end
   void *context_ = nullptr;

@@ -390,6 +390,7 @@ TEST_F(Commands, BenchReportsEveryCombination) {
     for (const char *key : {"prefill_tok_s", "decode_tok_s", "load_s",
                             "peak_rss_mb", "read_gb_s", "roof_gb_s"})
       EXPECT_GT(row[key].get<double>(), 0) << key;
+    EXPECT_EQ(row["barriers_per_token"], 3) << row.dump();
     double cached = row["depth"].get<double>() + 2;
     EXPECT_NEAR(row["read_gb_s"].get<double>(),
                 row["decode_tok_s"].get<double>() * (64 + 4 * cached) * 1e-9,
