@@ -131,8 +131,9 @@ llvm::Expected<llvm::json::Value> packRequest(const WeightsFile &file,
 
 } // namespace
 
-llvm::Error writeWeightsFile(const WeightsFile &file, const std::string &path,
-                             const PackOptions &options) {
+llvm::Expected<bool> writeWeightsFile(const WeightsFile &file,
+                                      OutputFile &output,
+                                      const PackOptions &options) {
   llvm::Expected<std::string> packer = compilerIdentity(options.compiler);
   if (!packer)
     return packer.takeError();
@@ -140,10 +141,9 @@ llvm::Error writeWeightsFile(const WeightsFile &file, const std::string &path,
   if (!front)
     return front.takeError();
   int64_t fileBytes = int64_t(front->size()) + file.tensorBytes;
-  if (isCurrent(path, *front, fileBytes))
-    return llvm::Error::success();
+  if (isCurrent(output.path(), *front, fileBytes))
+    return false;
 
-  OutputFile output(path);
   if (llvm::Error error = output.write(*front))
     return error;
   if (llvm::Error error = output.reserve(fileBytes))
@@ -157,7 +157,8 @@ llvm::Error writeWeightsFile(const WeightsFile &file, const std::string &path,
   if (!request)
     return request.takeError();
   OutputFile requestFile(
-      path + ".request.json"); // never committed: removed when packing is done
+      output.path() +
+      ".request.json"); // never committed: removed when packing is done
   std::string text;
   llvm::raw_string_ostream(text) << *request;
   if (llvm::Error error = requestFile.write(text))
@@ -167,7 +168,7 @@ llvm::Error writeWeightsFile(const WeightsFile &file, const std::string &path,
   if (llvm::Error error =
           runProgram(options.compiler, {"pack", requestFile.temporary()}))
     return error;
-  return output.commit();
+  return true;
 }
 
 } // namespace qwen

@@ -4,6 +4,8 @@
 // Source  runtime/include/qwen/qwen.h, "A weights file"
 #pragma once
 
+#include "codegen/emit/OutputFile.h"
+
 #include "llvm/Support/Error.h"
 
 #include <array>
@@ -54,10 +56,11 @@ struct PackOptions {
   int64_t jobs = 0;     // 0: as many as the machine has cores
 };
 
-/// Writes `file` to `path`. An existing file of the same plan, made from the
-/// same sources (path, size and time of change) by the same packer, is kept as
-/// it is.
-llvm::Error writeWeightsFile(const WeightsFile &file, const std::string &path,
-                             const PackOptions &options);
+/// Writes `file` to `output`, for the caller to commit. False when there is
+/// nothing to commit: the file in its place is of the same plan, made from the
+/// same sources (path, size and time of change) by the same packer.
+llvm::Expected<bool> writeWeightsFile(const WeightsFile &file,
+                                      OutputFile &output,
+                                      const PackOptions &options);
 
 } // namespace qwen

@@ -249,10 +249,14 @@ def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatc
         copy = shutil.which("llvm-objcopy-22") or "objcopy"
         succeed(copy, "--redefine-sym", f"{symbol}=real_{i}", path, tmp_path / f"real{i}.o")
         succeed("ld", "-r", tmp_path / f"real{i}.o", wrapper.with_suffix(".o"), "-o", path)
+    (tmp_path / "out").mkdir()
     found, text = verify(folder / "qwen2_tied", *options)
     points = {path.name.removesuffix(".o").rsplit("__", 1)[1] for path in objects}
     assert found in {f"kernel {kernel} at point {point}, `{tap}`" for point in points}, text
     assert f"kernel qk_{kernel}__" in text and "op qwen." in text
+    done = execute(QWENC, "compile", folder / "qwen2_tied", "-o", tmp_path / "out" / "app", "--check", *options)
+    assert done.returncode == 1 and f"verdict: {found}" in done.stderr
+    assert not list((tmp_path / "out").iterdir())
 
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"  # made by tools/scripts/capture_reference
@@ -298,6 +302,25 @@ def test_an_executable_is_held_to_its_model(folder, tmp_path):
     accept(app.path)
     accept(compile_model(folder / "qwen3_tied", tmp_path / "tapped", "--context", 64, "--taps").path)
     accept(compile_model(folder / "qwen3_tied", tmp_path / "whole", "--context", 64, "--embed-weights").path)
+
+
+@pytest.mark.parametrize("embed", [(), ("--embed-weights",)], ids=["beside", "embedded"])
+def test_a_compile_with_check_tells_its_result(embed, folder, tmp_path):
+    model = folder / "qwen2_tied"
+    plain = compile_model(model, tmp_path / "plain", "--context", 64)
+    app = compile_model(model, tmp_path / "app", "--context", 64, "--check", *embed)
+    check = json.loads(succeed(app.path, "info", "--json"))["description"]["check"]
+    assert check["verdict"] in GOOD and len(check["ids"]) == 4 and "f64" in check["reference"]
+    assert "of its bound" in check["kernels"] and "of its bound" in check["growth"]
+    assert "4 of 4 greedy tokens agree" in check["tokens"]
+    lines = succeed(app.path, "info").splitlines()
+    assert f"description.check.tokens: {check['tokens']}" in lines
+    assert "description.check.ids: " + json.dumps(check["ids"], separators=(",", ":")) in lines
+    assert "check" not in json.loads(succeed(plain.path, "info", "--json"))["description"]
+    assert app.greedy([1, 2, 3], 8) == plain.greedy([1, 2, 3], 8)
+    done = execute(QWENC, "compile", model, "--emit", "graph", "--check", "-o", tmp_path / "x")
+    assert done.stderr == "qwenc: error: `--check` runs the executable, and `--emit=graph` makes none\n"
+    assert done.returncode == 1 and not (tmp_path / "x").exists()
 
 
 def test_bisect_determinism_and_report(folder, tmp_path):

@@ -19,6 +19,7 @@
 #include "tools/qwenc/CompileOptions.h"
 #include "tools/qwenc/ModelText.h"
 #include "tools/qwenc/Reporting.h"
+#include "tools/qwenc/verify/Verify.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -140,6 +141,10 @@ private:
       reportError("`" + options.model + "` has no weights to embed");
       return kExitUser;
     }
+    if (options.check && !source->tensors) {
+      reportError("`" + options.model + "` has no weights to check with");
+      return kExitUser;
+    }
     int64_t most = source->spec.maxPositions;
     if (!options.context)
       options.context = std::min(kDefaultContext, most);
@@ -213,7 +218,7 @@ private:
     return 0;
   }
 
-  PlanFacts planFacts() {
+  PlanFacts planFacts(const std::string &check) {
     PlanFacts facts;
     const CatalogTarget *target =
         KernelCatalog::builtin().target(options.pipeline.target);
@@ -224,7 +229,7 @@ private:
       return facts;
     const ModelSpec &spec = source->spec;
     facts.description =
-        descriptionText(*source, options, kernelSymbols(*module));
+        descriptionText(*source, options, kernelSymbols(*module), check);
     facts.hiddenSize = spec.hiddenSize;
     facts.ffnSize = spec.ffnSize;
     facts.layers = spec.layers;
@@ -245,8 +250,7 @@ private:
   }
 
   int emit() {
-    PlanFacts facts = planFacts();
-    Fingerprint fingerprint = fingerprintOf(*module, facts);
+    Fingerprint fingerprint = fingerprintOf(*module, planFacts(""));
     std::vector<std::string> symbols = kernelSymbols(*module);
     WeightsFile weights{fingerprint,
                         ir::getPlan(*module).getWeightsBytes(),
@@ -254,8 +258,56 @@ private:
                         {},
                         tokenizer,
                         ""};
+    // The result of a check becomes part of the plan, which is lowered again.
+    mlir::OwningOpRef<mlir::ModuleOp> planned;
+    if (options.check)
+      planned = module->clone();
+    std::string object;
+    if (int code = makeObject(fingerprint, "", object))
+      return code;
+    if (options.pipeline.stop < Stop::Executable)
+      return 0;
+
+    std::string compiler = siblingOf("qwenc-kernel");
+    // A place that cannot be written shows before the long work.
+    OutputFile executable(options.output);
+    if (llvm::Error error = executable.write(""))
+      return reportError(std::move(error));
+    auto kernels = trace.timed("kernels", [&] {
+      return kernelObjects(symbols, {compiler, "", options.jobs});
+    });
+    if (!kernels)
+      return reportError(kernels.takeError());
+    if (llvm::Error error = link(object, *kernels, executable))
+      return reportError(std::move(error));
+
+    OutputFile packed(options.output + ".weights");
+    std::string packedPath;
+    if (source->tensors && options.pack)
+      if (llvm::Error error = pack(weights, packed, packedPath))
+        return reportError(std::move(error));
+    if (options.check) {
+      std::string result = trace.timed("check", [&] {
+        return checkExecutable(executable.temporary(), packedPath, options);
+      });
+      if (result.empty())
+        return kExitUser;
+      module = std::move(planned);
+      if (int code = makeObject(fingerprint, result, object))
+        return code;
+      if (llvm::Error error = link(object, *kernels, executable))
+        return reportError(std::move(error));
+    }
+    if (llvm::Error error = place(executable, packed, packedPath))
+      return reportError(std::move(error));
+    return 0;
+  }
+
+  /// Lowers the module. `object` stays empty where the text is the output.
+  int makeObject(const Fingerprint &fingerprint, const std::string &check,
+                 std::string &object) {
     trace.timed("lower-to-llvm", [&] {
-      lowerToLLVM(*module, facts, fingerprint);
+      lowerToLLVM(*module, planFacts(check), fingerprint);
       return 0;
     });
     if (failed(mlir::verify(*module)))
@@ -264,74 +316,67 @@ private:
       return writeIR();
 
     llvm::LLVMContext llvmContext;
-    auto object =
+    auto made =
         trace.timed("code-generation", [&]() -> llvm::Expected<std::string> {
           auto code = translateToLLVMIR(*module, llvmContext, hostTriple());
           if (!code)
             return code.takeError();
           return emitObject(**code);
         });
-    if (!object) {
-      reportError(llvm::toString(object.takeError()));
+    if (!made) {
+      reportError(llvm::toString(made.takeError()));
       return reportBroken("code-generation", *imported, options.pipeline.str());
     }
-    if (options.pipeline.stop == Stop::Object) {
-      if (llvm::Error error = writeOutput(options.output, *object))
+    object = std::move(*made);
+    if (options.pipeline.stop == Stop::Object)
+      if (llvm::Error error = writeOutput(options.output, object))
         return reportError(std::move(error));
-      return 0;
-    }
-    if (llvm::Error error = makeExecutable(*object, symbols, weights))
-      return reportError(std::move(error));
     return 0;
   }
 
-  llvm::Error makeExecutable(const std::string &object,
-                             const std::vector<std::string> &symbols,
-                             WeightsFile &weights) {
-    std::string compiler = siblingOf("qwenc-kernel");
-    // A place that cannot be written shows before the long work.
-    OutputFile executable(options.output);
-    if (llvm::Error error = executable.write(""))
-      return error;
-    auto kernels = trace.timed("kernels", [&] {
-      return kernelObjects(symbols, {compiler, "", options.jobs});
-    });
-    if (!kernels)
-      return kernels.takeError();
-
+  llvm::Error link(const std::string &object,
+                   const std::vector<std::string> &kernels,
+                   const OutputFile &executable) {
     OutputFile objectFile(options.output +
                           ".o"); // a temporary: never committed
     if (llvm::Error error = objectFile.write(object))
       return error;
     std::vector<std::string> objects = {objectFile.temporary()};
-    objects.insert(objects.end(), kernels->begin(), kernels->end());
+    objects.insert(objects.end(), kernels.begin(), kernels.end());
     LinkOptions link{options.linker, {QWENC_UTF8PROC}, true};
     for (const char *archive : {"cli", "core", "tokenizer"})
       link.archives.push_back(
           siblingOf(std::string("../lib/libqwen_runtime_") + archive + ".a"));
-    llvm::Error linked = trace.timed("link", [&] {
+    return trace.timed("link", [&] {
       return linkExecutable(objects, executable.temporary(), link);
     });
-    if (linked)
-      return linked;
+  }
 
-    if (source->tensors) {
-      weights.generation = generationText(*source);
-      for (const auto &[name, tensor] : *source->tensors)
-        weights.sources[name] = {tensor.path, tensor.offsetBytes,
-                                 tensor.sizeBytes, tensor.storedType};
-      // Embedded weights are packed into a temporary file first.
-      OutputFile embedded(options.output + ".weights");
-      std::string path =
-          options.embedWeights ? embedded.temporary() : embedded.path();
-      llvm::Error packed = trace.timed("pack", [&] {
-        return writeWeightsFile(weights, path, {compiler, options.jobs});
-      });
-      if (packed)
-        return packed;
-      if (options.embedWeights)
-        if (llvm::Error error = embedWeights(executable.temporary(), path))
-          return error;
+  /// `path` is then where the weights are: in their place or not yet.
+  llvm::Error pack(WeightsFile &weights, OutputFile &packed,
+                   std::string &path) {
+    weights.generation = generationText(*source);
+    for (const auto &[name, tensor] : *source->tensors)
+      weights.sources[name] = {tensor.path, tensor.offsetBytes,
+                               tensor.sizeBytes, tensor.storedType};
+    llvm::Expected<bool> written = trace.timed("pack", [&] {
+      return writeWeightsFile(weights, packed,
+                              {siblingOf("qwenc-kernel"), options.jobs});
+    });
+    if (!written)
+      return written.takeError();
+    path = *written ? packed.temporary() : packed.path();
+    return llvm::Error::success();
+  }
+
+  llvm::Error place(OutputFile &executable, OutputFile &packed,
+                    const std::string &packedPath) {
+    if (options.embedWeights) {
+      if (llvm::Error error = embedWeights(executable.temporary(), packedPath))
+        return error;
+    } else if (packedPath == packed.temporary()) {
+      if (llvm::Error error = packed.commit())
+        return error;
     }
     return executable.commit();
   }

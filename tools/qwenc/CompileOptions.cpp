@@ -78,6 +78,9 @@ void declare(CompileOptions &options, CLI::App &command) {
   declareBuild(options, command);
   command.add_flag("--embed-weights", options.embedWeights,
                    "put the weights into the executable");
+  command.add_flag("--check", options.check,
+                   "compare the executable with the model on a few tokens; its "
+                   "`info` tells the result");
   command.add_flag("--taps", pipeline.taps,
                    "keep what every operator gives, for the executable's "
                    "`taps`; takes more memory");
@@ -112,6 +115,9 @@ std::optional<std::string> resolve(CompileOptions &options) {
     options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
   if (options.cacheType != "f32" && options.cacheType != "f16")
     return "`--cache-type` is `" + options.cacheType + "`; it is f32 or f16";
+  if (options.check && *stop != Stop::Executable)
+    return "`--check` runs the executable, and `--emit=" + options.stop +
+           "` makes none";
   const CatalogTarget *target = pipeline.target.empty()
                                     ? catalog.host()
                                     : catalog.target(pipeline.target);
@@ -122,6 +128,10 @@ std::optional<std::string> resolve(CompileOptions &options) {
     return "`--target` is `" + pipeline.target + "`; targets are " +
            namesOf(catalog.targets);
   pipeline.target = target->name;
+  if (options.check && !std::all_of(target->features.begin(),
+                                    target->features.end(), cpuHasFeature))
+    return "`--check` runs the executable, and this machine's CPU is no `" +
+           target->name + "`";
   constexpr int64_t kMostRows = 1 << 16;
   if (pipeline.prefillChunk < 1 || pipeline.prefillChunk > kMostRows)
     return "`--prefill-chunk` is " + std::to_string(pipeline.prefillChunk) +

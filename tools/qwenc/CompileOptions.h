@@ -23,6 +23,8 @@ struct CompileOptions {
   std::string linker; // a C++ compiler driver
   int64_t jobs = 0;   // 0: as many as the machine has cores
   bool embedWeights = false;
+  bool check = false; // compare with the model, and say so in `info`
+  bool pack = true;   // else the weights come from another build
   bool time = false;
   std::string stop = "exe";
   PipelineOptions pipeline;

@@ -69,7 +69,8 @@ std::string generationText(const CheckpointSource &model) {
 
 std::string descriptionText(const CheckpointSource &model,
                             const CompileOptions &options,
-                            const std::vector<std::string> &kernels) {
+                            const std::vector<std::string> &kernels,
+                            const std::string &check) {
   ordered_json text = {{"spec", specJson(model.spec)},
                        {"format", options.pipeline.format},
                        {"activations", options.pipeline.activations},
@@ -79,6 +80,8 @@ std::string descriptionText(const CheckpointSource &model,
                        {"target", options.pipeline.target},
                        {"taps", options.pipeline.taps},
                        {"kernels", kernels}};
+  if (!check.empty())
+    text["check"] = ordered_json::parse(check);
   return dump(text, -1);
 }
 

@@ -20,9 +20,11 @@ std::string specText(const ModelSpec &spec);
 /// template. Keys without a value are absent.
 std::string generationText(const CheckpointSource &model);
 
-/// What `info` shows: spec, options and kernels of the build.
+/// What `info` shows: spec, options and kernels of the build, and the result of
+/// its check, which is JSON or empty.
 std::string descriptionText(const CheckpointSource &model,
                             const CompileOptions &options,
-                            const std::vector<std::string> &kernels);
+                            const std::vector<std::string> &kernels,
+                            const std::string &check);
 
 } // namespace qwen

@@ -121,6 +121,7 @@ std::optional<Finding> compareRelative(const Rows &value, const Rows &reference,
 bool LocalJudge::prefill(const reference::Ids &ids, const TapRows &taps) {
   reference::InterpreterOptions options;
   options.parameters = parameters;
+  options.keptBytes = 0; // one step reads each parameter once
   options.check = [&](mlir::Operation *op, const Rows &value,
                       const Rows &bound) -> std::optional<Rows> {
     std::string name = ir::tapName(op);

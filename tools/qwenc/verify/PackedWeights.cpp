@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kPanel = 16;
 constexpr int64_t kBlock = 32;
+constexpr int64_t kShared = 16; // columns that share scale and minimum
 
 template <typename T> T load(const uint8_t *bytes) {
   T value;
@@ -37,18 +38,28 @@ public:
                                 place.plane->blockBytes});
   }
 
-  /// f32 arithmetic, as the stored types are defined.
-  float value(int64_t k) const {
-    if (const Plane *w = find('w'))
-      return direct(*w, k);
-    float scale = half('s', k, 1) * half('d', k, 1);
-    if (const Plane *c = find('c'))
-      scale *= c->element == "i8" ? float(int8_t(at(*c, k)[n]))
-                                  : float(at(*c, k)[n]);
-    float value = scale * float(quant(k) - zeroPoint());
-    if (const Plane *m = find('m'))
-      value -= half('e', k, 0) * float(at(*m, k)[n]);
-    return value;
+  /// Adds the values of all columns; f32 arithmetic, as the stored types are
+  /// defined.
+  void append(int64_t inner, std::vector<double> &values) const {
+    if (const Plane *w = find('w')) {
+      for (int64_t k = 0; k < inner; ++k)
+        values.push_back(direct(*w, k));
+      return;
+    }
+    const Plane *c = find('c'), *m = find('m'), *h = find('h');
+    const Plane &q = *find('q');
+    const int zero = zeroPoint();
+    for (int64_t begin = 0; begin < inner; begin += kShared) {
+      float scale = half('s', begin, 1) * half('d', begin, 1);
+      if (c)
+        scale *= c->element == "i8" ? float(int8_t(at(*c, begin)[n]))
+                                    : float(at(*c, begin)[n]);
+      float least = m ? half('e', begin, 0) * float(at(*m, begin)[n]) : 0;
+      for (int64_t k = begin; k < begin + kShared; ++k) {
+        float value = scale * float(quant(q, h, k) - zero);
+        values.push_back(m ? value - least : value);
+      }
+    }
   }
 
 private:
@@ -82,15 +93,13 @@ private:
     return plane ? halfToFloat(load<uint16_t>(at(*plane, k) + 2 * n)) : absent;
   }
   /// The quant, bits above the first four from plane h.
-  int quant(int64_t k) const {
-    const Plane &q = *find('q');
+  int quant(const Plane &q, const Plane *h, int64_t k) const {
     const uint8_t *block = at(q, k);
     int64_t i = k % kBlock;
     if (q.blockBytes == kBlock * kPanel)
       return block[4 * (kPanel * (i / 4) + n) + i % 4];
     uint8_t byte = block[4 * (kPanel * (i % 16 / 4) + n) + i % 4];
     int value = i < 16 ? byte & 15 : byte >> 4;
-    const Plane *h = find('h');
     if (!h)
       return value;
     const uint8_t *high = at(*h, k);
@@ -194,8 +203,7 @@ bool PackedWeights::rows(llvm::StringRef name, int64_t row0, int64_t rows,
   values.reserve(size_t(rows * inner));
   for (int64_t n = row0; n < row0 + rows; ++n) {
     PanelRow row(weight, layout, inner, n);
-    for (int64_t k = 0; k < inner; ++k)
-      values.push_back(double(row.value(k)));
+    row.append(inner, values);
   }
   return true;
 }

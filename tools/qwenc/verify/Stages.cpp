@@ -100,8 +100,10 @@ std::optional<TapRows> interpret(mlir::ModuleOp module,
                                  const reference::ParameterSource &parameters,
                                  const reference::Ids &ids, bool exactRows) {
   TapRows taps;
-  reference::Interpreter interpreter(
-      interpreterOptions(parameters, taps, exactRows));
+  reference::InterpreterOptions options =
+      interpreterOptions(parameters, taps, exactRows);
+  options.keptBytes = 0; // one step reads each parameter once
+  reference::Interpreter interpreter(std::move(options));
   if (mlir::failed(
           interpreter.run(stepOf(module), {ids, int64_t(0), int64_t(0)})))
     return std::nullopt;

@@ -23,12 +23,14 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 namespace qwen {
 namespace verify {
 namespace {
 
 constexpr int64_t kDefaultTokens = 12;
+constexpr int64_t kQuickTokens = 4;
 constexpr int64_t kMostTokens = 128; // the taps of one step are kept
 
 std::string numbers(const char *format, auto... values) {
@@ -42,7 +44,36 @@ public:
   explicit Verification(const VerifyOptions &options)
       : options(options), build(options.build) {}
 
+  /// The exit code of `verify`.
   int run() {
+    if (int code = judge())
+      return code;
+    std::cout << report.text();
+    if (!options.report.empty())
+      if (llvm::Error error = writeOutput(options.report, report.html()))
+        return reportError(std::move(error));
+    return report.verdict() ? kExitUser : 0;
+  }
+
+  /// JSON, empty when the executable is not its model.
+  std::string check() {
+    if (judge() != 0)
+      return "";
+    if (report.verdict()) {
+      std::cerr << report.text();
+      return "";
+    }
+    nlohmann::ordered_json json = {
+        {"verdict", "the executable computes the model"},
+        {"reference", "the checkpoint's graph, every operator in f64"},
+        {"ids", ids}};
+    for (const Check &each : report.checks)
+      json[each.name] = each.text;
+    return json.dump();
+  }
+
+private:
+  int judge() {
     if (!folder.ok()) {
       reportError("no temporary folder can be made");
       return kExitUser;
@@ -58,20 +89,16 @@ public:
                    build.pipeline.format + ", activations " +
                    build.pipeline.activations + ", " + build.pipeline.target;
     judgeReference();
-    judgePasses();
+    if (!options.quick)
+      judgePasses();
     judgePlan();
     judgeWeights();
     if (llvm::Error error = judgeRuns())
       addFault(Blame::Runtime, "runtime",
                llvm::toString(std::move(error)) + "\n");
-    std::cout << report.text();
-    if (!options.report.empty())
-      if (llvm::Error error = writeOutput(options.report, report.html()))
-        return reportError(std::move(error));
-    return report.verdict() ? kExitUser : 0;
+    return 0;
   }
 
-private:
   const VerifyOptions &options;
   CompileOptions build;
   WorkFolder folder;
@@ -94,13 +121,14 @@ private:
     one.output = path;
     one.stop = "exe";
     one.pipeline.taps = taps;
+    one.pack = !plain; // else the weights are those of the one judged
     return compileModel(one) == 0 ? llvm::Error::success() : said();
   }
 
   llvm::Error prepare() {
     bool isApp = isExecutable(options.subject);
     if (isApp) {
-      plain.emplace(options.subject, "", folder);
+      plain.emplace(options.subject, options.weights, folder);
       if (!llvm::StringRef(options.subject).contains('/'))
         plain->path = "./" + options.subject;
       if (llvm::Error error = plain->readInfo(build))
@@ -199,7 +227,8 @@ private:
       ids = idsOf(*captured);
     } else {
       // Tokens that lie far apart, the same for every run.
-      int64_t count = std::min(kDefaultTokens, *build.context);
+      int64_t count = std::min(options.quick ? kQuickTokens : kDefaultTokens,
+                               *build.context);
       for (int64_t i = 0; i < count; ++i)
         ids.push_back(int32_t((i * 7919 + 11) % vocab));
     }
@@ -284,6 +313,8 @@ private:
       return;
     }
     packed = std::move(*opened);
+    if (options.quick)
+      return;
     PackedWeights::Comparison comparison =
         packed->compare(*stages->source().tensors);
     weightNoise = std::move(comparison.noise);
@@ -330,7 +361,8 @@ private:
                             std::vector<double> &values) {
                        return packed->rows(name, row0, rows, values);
                      });
-    if (!judge.prefill(ids, prefill) || !judge.decode(ids, prefill, decode)) {
+    if (!judge.prefill(ids, prefill) ||
+        (!options.quick && !judge.decode(ids, prefill, decode))) {
       addFault(Blame::Kernel, "kernels: the scheduled program has no meaning",
                "");
       return;
@@ -482,6 +514,18 @@ private:
 
 } // namespace
 } // namespace verify
+
+std::string checkExecutable(const std::string &path, const std::string &weights,
+                            const CompileOptions &build) {
+  VerifyOptions options;
+  options.subject = path;
+  options.weights = weights;
+  options.build = build;
+  options.build.check = options.build.embedWeights = options.build.time = false;
+  options.build.pipeline.dumpFolder.clear();
+  options.quick = true;
+  return verify::Verification(options).check();
+}
 
 int verifyModel(const VerifyOptions &options) {
   return verify::Verification(options).run();

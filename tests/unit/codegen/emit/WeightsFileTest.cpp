@@ -38,8 +38,12 @@ struct WeightsFileTest : testing::Test {
   }
 
   llvm::Error write() {
-    return writeWeightsFile(file, folder.path / "out",
-                            {folder.path / "packer", 1});
+    OutputFile output(folder.path / "out");
+    llvm::Expected<bool> written =
+        writeWeightsFile(file, output, {folder.path / "packer", 1});
+    if (!written)
+      return written.takeError();
+    return *written ? output.commit() : llvm::Error::success();
   }
   int64_t runs() {
     std::string text = read(folder.path / "runs");
