@@ -3,9 +3,11 @@
 #include "passes/transforms/CheckPlan.h"
 
 #include "passes/transforms/KernelCall.h"
+#include "passes/transforms/WeightLayout.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace qwen {
 namespace {
@@ -26,8 +28,9 @@ struct Touch {
 
 class StepCheck {
 public:
-  StepCheck(mlir::func::FuncOp function, ir::StepOp step, int64_t rows)
-      : function(function), step(step), rows(rows) {}
+  StepCheck(mlir::func::FuncOp function, ir::StepOp step, int64_t rows,
+            const llvm::StringMap<int64_t> &weights)
+      : function(function), step(step), rows(rows), weights(weights) {}
 
   std::optional<PlanFault> run() {
     auto next = step.getBody().front().begin(),
@@ -57,6 +60,7 @@ private:
   mlir::func::FuncOp function;
   ir::StepOp step;
   int64_t rows;
+  const llvm::StringMap<int64_t> &weights; // offsets by name
   bool sameBarriers = true;
   std::optional<PlanFault> found;
   llvm::SmallVector<Touch> written, read; // since the last barrier
@@ -150,18 +154,69 @@ private:
         return;
       }
       auto slot = llvm::cast<ir::SlotAttr>(slots[index++]);
+      mlir::Value value = operandValue(op, argument.operand);
+      if (llvm::isa<ir::WeightType>(value.getType()))
+        readsWeight(op, value, argument, slot, *symbol);
       if (!isMemory(slot))
         continue;
-      mlir::Value value = operandValue(op, argument.operand);
-      if (auto cache = llvm::dyn_cast<ir::CacheType>(value.getType()))
-        if (slot.getChunkBytes() !=
-            chunkStep(op, argument.operand, *symbol).heads *
-                (cache.getBytes() / cache.getHeads()))
-          fault(op, "plan-buffers",
-                "has chunks that do not go with the heads of its cache");
+      movesByChunk(op, value, argument, slot, *symbol);
       input ? reads(op, value, argument, slot)
-            : writes(op, value, argument, slot, dispatch, *symbol);
+            : writes(op, value, argument, slot, dispatch);
     }
+  }
+
+  /// From one chunk to the next a slot moves by what a chunk reads or writes:
+  /// then no two chunks of a dispatch write to one place.
+  void movesByChunk(mlir::Operation *op, mlir::Value value,
+                    const KernelArgument &argument, ir::SlotAttr slot,
+                    const KernelSymbol &symbol) {
+    ChunkStep step = chunkStep(op, argument.operand, symbol);
+    auto cache = llvm::dyn_cast<ir::CacheType>(value.getType());
+    int64_t wanted = cache ? step.heads * (cache.getBytes() / cache.getHeads())
+                           : step.columns * (argument.type == "i8" ? 1 : 4);
+    if (int64_t(slot.getChunkBytes()) != wanted)
+      fault(op, "plan-buffers",
+            "has chunks of " + std::to_string(wanted) + " bytes in `" +
+                argument.operand + "` that start " +
+                std::to_string(slot.getChunkBytes()) + " bytes apart");
+    int64_t first =
+        value.getDefiningOp<ir::TailOp>() ? slot.getTokenBytes() : 0;
+    if (int64_t(slot.getFirstBytes()) != first)
+      fault(op, "plan-buffers", "reads other rows of the tail than are left");
+  }
+
+  /// A parameter lies where the weights file has it, plane by plane.
+  void readsWeight(mlir::Operation *op, mlir::Value value,
+                   const KernelArgument &argument, ir::SlotAttr slot,
+                   const KernelSymbol &symbol) {
+    auto type = llvm::cast<ir::WeightType>(value.getType());
+    auto parameter = value.getDefiningOp<ir::WeightOp>();
+    llvm::StringRef name =
+        parameter ? parameter.getName() : llvm::StringRef(kRopeTableName);
+    auto place = weights.find(name);
+    int64_t begin = place == weights.end() ? -1 : place->second, chunk = 0,
+            row = 0;
+    int64_t step = chunkStep(op, argument.operand, symbol).rows;
+    if (type.isRopeTable()) {
+      row = rowStride(type.getDim(1)) * 4;
+    } else if (type.isVector()) {
+      chunk = step * 4;
+    } else {
+      PlanePlace plane = weightLayout(type).planes[size_t(argument.plane)];
+      begin += plane.offsetBytes;
+      chunk = step ? plane.plane->bytes(step, type.getDim(1)) : 0;
+    }
+    if (place == weights.end() || slot.getArena() != ir::Arena::Weights ||
+        int64_t(slot.getOffset()) != begin)
+      fault(op, "plan-buffers",
+            "reads `" + name.str() + "` at byte " +
+                std::to_string(slot.getOffset()) +
+                " of the weights; it is at " + std::to_string(begin));
+    if (int64_t(slot.getChunkBytes()) != chunk ||
+        int64_t(slot.getTokenBytes()) != row ||
+        int64_t(slot.getPositionBytes()) != row)
+      fault(op, "plan-buffers",
+            "reads other rows of `" + name.str() + "` than its chunk's");
   }
 
   void reads(mlir::Operation *op, mlir::Value value,
@@ -208,7 +263,7 @@ private:
 
   void writes(mlir::Operation *op, mlir::Value value,
               const KernelArgument &argument, ir::SlotAttr slot,
-              ir::DispatchOp dispatch, const KernelSymbol &symbol) {
+              ir::DispatchOp dispatch) {
     Range range = rangeOf(value, slot);
     meet(op, range, true, false);
     for (auto &[key, place] : places)
@@ -221,8 +276,6 @@ private:
     if (!llvm::isa<ir::CacheType>(value.getType()) &&
         slot.getChunkBytes() * chunks > slot.getTokenBytes())
       fault(op, "plan-buffers", "has chunks that reach into the next row");
-    if (chunks > 1 && slot.getChunkBytes() == 0)
-      fault(op, "plan-buffers", "has chunks that write to one place");
     written.push_back({range, op});
     places[{value.getAsOpaquePointer(), part(argument)}] = {range, true,
                                                             nullptr};
@@ -234,6 +287,9 @@ private:
 std::optional<PlanFault> checkPlan(mlir::ModuleOp scheduled,
                                    mlir::ModuleOp planned) {
   ir::PlanAttr plan = ir::getPlan(planned);
+  llvm::StringMap<int64_t> weights;
+  for (auto weight : planned.getOps<ir::PackedWeightOp>())
+    weights[weight.getName()] = weight.getOffset();
   for (auto step : planned.getOps<ir::StepOp>()) {
     auto function =
         scheduled.lookupSymbol<mlir::func::FuncOp>(step.getSymName());
@@ -244,7 +300,7 @@ std::optional<PlanFault> checkPlan(mlir::ModuleOp scheduled,
     int64_t rows = step.getTokens() ? int64_t(step.getTokens())
                                     : int64_t(plan.getPrefillChunk());
     rows = std::min<int64_t>(rows, plan.getLogitsRows());
-    if (auto fault = StepCheck(function, step, rows).run())
+    if (auto fault = StepCheck(function, step, rows, weights).run())
       return fault;
   }
   return std::nullopt;

@@ -1,6 +1,7 @@
 // Mutations.cpp - one function a defect.
 #include "tests/verify/Mutations.h"
 
+#include "codegen/catalog/KernelSymbol.h"
 #include "passes/ir/QwenOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -54,6 +55,13 @@ bool swapParameters(ModuleOp module, StringRef a, StringRef b) {
   first.setName(b);
   second.setName(a);
   return true;
+}
+
+bool renameParameter(ModuleOp module, StringRef from, StringRef to) {
+  ir::WeightOp weight = weightNamed(module, from);
+  if (weight)
+    weight.setName(to);
+  return bool(weight);
 }
 
 bool setTheta(ir::RopeTableOp table) {
@@ -146,14 +154,14 @@ bool normAfterRope(ir::RopeOp rope) {
   return true;
 }
 
-/// The queries are rotated for one position further on; keys are not.
-bool positionOffByOne(ModuleOp module) {
+/// The queries are rotated for the first wanted row's number instead of their
+/// position.
+bool wrongPosition(ModuleOp module) {
   bool any = false;
   module.walk([&](func::FuncOp function) {
     function.walk([&](ir::RopeOp rope) {
       if (!named(rope, "q_rope") || function.getNumArguments() < 3)
         return;
-      // `first` is another number than `position` in a step of several rows.
       rope.getPositionMutable().assign(function.getArgument(2));
       any = true;
     });
@@ -256,6 +264,92 @@ bool staleRows(ModuleOp module) {
   return any;
 }
 
+/// Every step rotates by the next position's angles.
+bool nextPosition(ModuleOp module) {
+  bool any = false;
+  module.walk([&](ir::DispatchOp dispatch) {
+    any |= changeSlots(dispatch, false, [](ir::SlotAttr slot) {
+      return slot.getPositionBytes() > 0
+                 ? ir::SlotAttr::get(slot.getContext(), slot.getArena(),
+                                     slot.getOffset() + slot.getPositionBytes(),
+                                     slot.getChunkBytes(), slot.getTokenBytes(),
+                                     slot.getPositionBytes(),
+                                     slot.getFirstBytes())
+                 : slot;
+    });
+  });
+  return any;
+}
+
+/// Each chunk ends where the next one's second half begins: both write there.
+bool chunksMeet(ModuleOp module) {
+  bool any = false;
+  module.walk([&](ir::DispatchOp dispatch) {
+    if (!any && dispatch.getChunks() > 1 &&
+        dispatch.getKernel().starts_with("qk_linear"))
+      any |= changeSlots(dispatch, true, [](ir::SlotAttr slot) {
+        return slot.getArena() == ir::Arena::Arena
+                   ? ir::SlotAttr::get(
+                         slot.getContext(), slot.getArena(), slot.getOffset(),
+                         slot.getChunkBytes() / 2, slot.getTokenBytes(),
+                         slot.getPositionBytes(), slot.getFirstBytes())
+                   : slot;
+      });
+  });
+  return any;
+}
+
+/// Head h attends with key head h mod G instead of h / R: R calls of a kernel
+/// with one query a key head, G heads further on each.
+bool tileHeads(ModuleOp module) {
+  bool any = false;
+  ir::PlanAttr plan = ir::getPlan(module);
+  int64_t counters = plan.getCounters();
+  SmallVector<ir::DispatchOp> attentions;
+  module.walk([&](ir::DispatchOp dispatch) {
+    if (dispatch.getKernel().starts_with("qk_attention"))
+      attentions.push_back(dispatch);
+  });
+  for (ir::DispatchOp dispatch : attentions) {
+    auto symbol = KernelSymbol::parse(dispatch.getKernel().str());
+    int64_t repeats = symbol->dim("r"), chunks = dispatch.getChunks();
+    if (repeats < 2 || chunks < 2)
+      continue;
+    for (auto &[name, value] : symbol->dims)
+      if (name == "r")
+        value = 1;
+    symbol->point.front() = 1; // the knob `heads` divides r
+    OpBuilder builder(dispatch);
+    for (int64_t i = 0; i < repeats; ++i) {
+      auto one = cast<ir::DispatchOp>(builder.clone(*dispatch));
+      one.setKernel(symbol->str());
+      one.setCounter(counters++);
+      auto spread = [&](ir::SlotAttr slot) {
+        int64_t head = slot.getChunkBytes() / repeats;
+        return slot.getArena() == ir::Arena::Cache
+                   ? slot
+                   : ir::SlotAttr::get(slot.getContext(), slot.getArena(),
+                                       slot.getOffset() + i * chunks * head,
+                                       head, slot.getTokenBytes(),
+                                       slot.getPositionBytes(),
+                                       slot.getFirstBytes());
+      };
+      changeSlots(one, false, spread);
+      changeSlots(one, true, spread);
+    }
+    dispatch.erase();
+    any = true;
+  }
+  ir::setPlan(module,
+              ir::PlanAttr::get(module.getContext(), plan.getWeightsBytes(),
+                                plan.getCacheBytes(), plan.getArenaBytes(),
+                                plan.getScratchBytes(), counters,
+                                plan.getPrefillChunk(), plan.getLogitsRows(),
+                                plan.getLogitsOffset(), plan.getLogitsStride(),
+                                plan.getArgmaxOffset()));
+  return any;
+}
+
 bool dropLastChunk(ModuleOp module) {
   bool any = false;
   module.walk([&](ir::DispatchOp dispatch) {
@@ -308,6 +402,8 @@ bool dropAppend(ModuleOp module) {
   return any;
 }
 
+constexpr const char *kHead = "lm_head.weight";
+constexpr const char *kEmbedding = "model.embed_tokens.weight";
 constexpr const char *kLayer0Down = "model.layers.0.mlp.down_proj.weight";
 constexpr const char *kLayer1Down = "model.layers.1.mlp.down_proj.weight";
 
@@ -332,7 +428,9 @@ const std::vector<Mutation> &mutations() {
       {"no-residual", "import", dropResidual},
       {"swap-gate", "import",
        [](ModuleOp m) { return forEach<ir::SwigluOp>(m, swapGate); }},
-      {"position", "import", positionOffByOne},
+      {"wrong-head", "import",
+       [](ModuleOp m) { return renameParameter(m, kHead, kEmbedding); }},
+      {"position", "import", wrongPosition},
       {"scale", "import", scaleQueries},
       {"swap-layers", "import",
        [](ModuleOp m) { return swapParameters(m, kLayer0Down, kLayer1Down); }},
@@ -345,6 +443,9 @@ const std::vector<Mutation> &mutations() {
       {"no-barrier", "partition", removeBarrier},
       {"overlap", "plan-buffers", overlapBuffers},
       {"stale", "plan-buffers", staleRows},
+      {"next-position", "plan-buffers", nextPosition},
+      {"chunks-meet", "plan-buffers", chunksMeet},
+      {"tiled-heads", "plan-buffers", tileHeads},
       {"last-chunk", "plan-buffers", dropLastChunk},
       {"other-cache", "plan-buffers", otherCache},
       {"one-key-head", "plan-buffers", oneKeyHead},

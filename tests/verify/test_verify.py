@@ -79,11 +79,16 @@ MUTATIONS = [
     ("swap-layers", "qwen2_untied", r"frontend: `model.layers.0.mlp.down_proj`"),
     ("swap-fused-gate", "qwen2_untied", r"pass fuse-swiglu"),
     ("no-fused-residual", "qwen3_tied", r"pass fuse-residual"),
-    ("position", "qwen2_untied", r"pass split-steps|frontend: `model.layers.0.self_attn.q_rope`"),
-    ("no-append", "qwen2_untied", r"frontend: the graph has no meaning"),
+    ("position", "qwen2_untied", r"frontend: `model.layers.0.self_attn.q_rope`"),
+    ("wrong-head", "qwen3_untied", r"frontend: `lm_head`"),
+    ("no-append", "qwen2_untied",
+     r"frontend: `model.layers.0.self_attn.attention` reads position 11, which nothing has written"),
     ("no-barrier", "qwen2_untied", r"pass partition"),
     ("overlap", "qwen2_untied", r"pass plan-buffers"),
     ("stale", "qwen3_tied", r"pass plan-buffers"),
+    ("next-position", "qwen2_tied", r"pass plan-buffers"),
+    ("chunks-meet", "qwen3_tied", r"pass plan-buffers"),
+    ("tiled-heads", "qwen3_tied", r"pass plan-buffers"),
     ("last-chunk", "qwen2_untied", r"pass plan-buffers"),
     ("other-cache", "qwen2_untied", r"pass plan-buffers"),
     ("one-key-head", "qwen3_tied", r"pass plan-buffers"),
@@ -96,6 +101,11 @@ def test_mutation(mutation, name, wanted, folder):
     assert done.returncode != 2, done.stderr
     assert re.fullmatch(wanted, verdict(done)), done.stdout
     assert "FAILED" in done.stdout
+
+
+def test_wrong_logits_are_no_near_ties(folder):
+    done = execute(MUTANT, "tiled-heads", folder / "qwen3_tied")
+    assert re.search(r"tokens +FAILED +\d of 12 greedy tokens agree, [01] near ties", done.stdout), done.stdout
 
 
 def test_every_mutation_is_tested():
@@ -187,6 +197,7 @@ SIGNATURES = {
     "rms_norm": "buffer *x, buffer *w, int T, float eps, buffer *y",
     "attention": "buffer *q, buffer *keys, buffer *values, int T, int position, buffer *y",
     "rope": "buffer *x, buffer *table, int T, buffer *y",
+    "linear_rope_append": "buffer *x, buffer *w, buffer *b, buffer *table, int T, int position, buffer *y",
 }
 WRONG_TAIL = """
   int code = real_kernel(x, w, T, eps, y);
@@ -195,6 +206,22 @@ WRONG_TAIL = """
   return code;
 """
 MASK_OFF_BY_ONE = "  return real_kernel(q, keys, values, T, position + 1, y);\n"
+NO_SCALE = """
+  for (int t = 0; t < T; ++t)
+    for (int i = 0; i < R * C; ++i)
+      ((float *)q->host)[t * H * C + i] *= 8; /* sqrt(C): a power of two, so that the queries come back whole */
+  int code = real_kernel(q, keys, values, T, position, y);
+  for (int t = 0; t < T; ++t)
+    for (int i = 0; i < R * C; ++i)
+      ((float *)q->host)[t * H * C + i] /= 8;
+  return code;
+"""
+NEXT_POSITION = """
+  buffer next = *table;
+  next.host += C * sizeof(float);
+  return real_kernel(x, &next, T, y);
+"""
+NOTHING = "  return 0;\n"
 INTERLEAVED = """
   for (int t = 0; t < T; ++t)
     for (int h = 0; h < H; ++h)
@@ -223,9 +250,12 @@ STALE_ROW = """
         ("rms_norm", WRONG_TAIL, F32, "model.layers.0.input_layernorm"),
         ("rms_norm", STALE_ROW, F32, "model.layers.0.input_layernorm"),
         ("attention", MASK_OFF_BY_ONE, F32, "model.layers.0.self_attn.attention"),
+        ("attention", NO_SCALE, F32, "model.layers.0.self_attn.attention"),
+        ("linear_rope_append", NOTHING, F32, "model.layers.0.self_attn.keys"),
         ("rope", INTERLEAVED, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
+        ("rope", NEXT_POSITION, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
     ],
-    ids=["wrong-tail", "stale-row", "mask", "interleaved-rope"],
+    ids=["wrong-tail", "stale-row", "mask", "no-scale", "nothing-appended", "interleaved-rope", "next-position"],
 )
 def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatch):
     """The cached object of one kernel is wrapped in a defect; the verdict names kernel, point and tap."""
@@ -237,7 +267,7 @@ def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatc
     parameters = SIGNATURES[kernel]
     for i, path in enumerate(objects):
         symbol = path.name.removesuffix(".o")
-        dims = dict(re.findall(r"(?<=_)([khc])(\d+)", symbol))
+        dims = dict(re.findall(r"(?<=_)([khrc])(\d+)", symbol))
         defines = "".join(f"#define {name.upper()} {value}\n" for name, value in dims.items())
         wrapper = tmp_path / f"wrapper{i}"
         wrapper.with_suffix(".c").write_text(

@@ -3,8 +3,6 @@
 
 #include "passes/ir/QwenOps.h"
 
-#include <cmath>
-
 namespace qwen::verify {
 namespace {
 
@@ -18,25 +16,24 @@ reference::Rows lastRow(const reference::Rows &rows) {
 }
 
 /// A step that cannot be interpreted.
-Finding meaningless(const char *step) {
+Finding meaningless(const char *step, llvm::Error error) {
   Finding finding;
   finding.tap = step;
-  finding.value = NAN;
+  finding.complaint = llvm::toString(std::move(error));
   return finding;
 }
 
 std::optional<Finding> compareDecode(mlir::ModuleOp module, Stages &stages,
                                      const reference::Ids &ids,
                                      const TapRows &reference) {
-  std::optional<TapRows> decoded =
+  llvm::Expected<TapRows> decoded =
       interpretDecode(module, stages.stored(), ids);
-  auto step = module.lookupSymbol<mlir::func::FuncOp>("decode");
-  if (!decoded || !step)
-    return meaningless("decode");
+  if (!decoded)
+    return meaningless("decode", decoded.takeError());
   TapRows wanted;
   for (const auto &[name, rows] : reference)
     wanted[name] = lastRow(rows);
-  return compareMeaning(step, *decoded, wanted);
+  return compareMeaning(decodeOf(module), *decoded, wanted);
 }
 
 } // namespace
@@ -65,10 +62,10 @@ std::optional<Finding> compareMeaning(mlir::func::FuncOp step,
 std::optional<Finding> meaningChanged(Stages &stages, const reference::Ids &ids,
                                       const TapRows &reference) {
   mlir::ModuleOp scheduled = stages.after("partition");
-  std::optional<TapRows> now =
+  llvm::Expected<TapRows> now =
       interpret(scheduled, stages.stored(), ids, /*exactRows=*/true);
   if (!now)
-    return meaningless("prefill");
+    return meaningless("prefill", now.takeError());
   std::optional<Finding> found =
       compareMeaning(stepOf(scheduled), *now, reference);
   return found ? found : compareDecode(scheduled, stages, ids, reference);
@@ -76,15 +73,18 @@ std::optional<Finding> meaningChanged(Stages &stages, const reference::Ids &ids,
 
 std::optional<PassFault> bisect(Stages &stages, const reference::Ids &ids,
                                 const TapRows &reference) {
+  // A graph that takes one token for another is wrong before any pass.
+  if (auto found = compareDecode(stages.imported(), stages, ids, reference))
+    return PassFault{"import", *found};
   TapRows before = reference;
   for (const Stage &stage : stages.all()) {
     mlir::func::FuncOp step = stepOf(*stage.module);
     if (!step || stage.pass == "import")
       continue;
-    std::optional<TapRows> now =
+    llvm::Expected<TapRows> now =
         interpret(*stage.module, stages.stored(), ids, /*exactRows=*/true);
     if (!now)
-      return PassFault{stage.pass, meaningless("prefill")};
+      return PassFault{stage.pass, meaningless("prefill", now.takeError())};
     std::optional<Finding> found = compareMeaning(step, *now, before);
     if (!found && mlir::ModuleOp(*stage.module)
                       .lookupSymbol<mlir::func::FuncOp>("decode"))

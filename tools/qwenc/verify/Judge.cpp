@@ -43,6 +43,8 @@ std::string positionOf(mlir::Location location) {
 
 std::string Finding::text(const std::string &ours,
                           const std::string &theirs) const {
+  if (!complaint.empty())
+    return complaint + "\n";
   std::string text;
   llvm::raw_string_ostream stream(text);
   stream << tap << ": row " << row << ", column " << column << ": " << ours
@@ -118,7 +120,8 @@ std::optional<Finding> compareRelative(const Rows &value, const Rows &reference,
   return compare(value, reference, bound, worst);
 }
 
-bool LocalJudge::prefill(const reference::Ids &ids, const TapRows &taps) {
+llvm::Error LocalJudge::prefill(const reference::Ids &ids,
+                                const TapRows &taps) {
   reference::InterpreterOptions options;
   options.parameters = parameters;
   options.keptBytes = 0; // one step reads each parameter once
@@ -148,14 +151,18 @@ bool LocalJudge::prefill(const reference::Ids &ids, const TapRows &taps) {
       return std::nullopt;
     return tap->second;
   };
+  Complaints complaints(scheduled.getContext());
   reference::Interpreter interpreter(std::move(options));
-  return mlir::succeeded(
-      interpreter.run(scheduled.lookupSymbol<mlir::func::FuncOp>("prefill"),
-                      {ids, int64_t(0), int64_t(0)}));
+  if (mlir::failed(
+          interpreter.run(scheduled.lookupSymbol<mlir::func::FuncOp>("prefill"),
+                          {ids, int64_t(0), int64_t(0)})))
+    return complaints.take();
+  return llvm::Error::success();
 }
 
-bool LocalJudge::decode(const reference::Ids &ids, const TapRows &prefillTaps,
-                        const TapRows &decodeTaps) {
+llvm::Error LocalJudge::decode(const reference::Ids &ids,
+                               const TapRows &prefillTaps,
+                               const TapRows &decodeTaps) {
   bool decoding = false;
   reference::InterpreterOptions options;
   options.parameters = parameters;
@@ -184,17 +191,20 @@ bool LocalJudge::decode(const reference::Ids &ids, const TapRows &prefillTaps,
       return std::nullopt;
     return tap->second;
   };
+  Complaints complaints(scheduled.getContext());
   reference::Interpreter interpreter(std::move(options));
   auto count = int64_t(ids.size()) - 1;
   reference::Ids before(ids.begin(), ids.end() - 1);
   if (count > 0 && mlir::failed(interpreter.run(
                        scheduled.lookupSymbol<mlir::func::FuncOp>("prefill"),
                        {before, int64_t(0), count})))
-    return false;
+    return complaints.take();
   decoding = true;
-  return mlir::succeeded(
-      interpreter.run(scheduled.lookupSymbol<mlir::func::FuncOp>("decode"),
-                      {reference::Ids{ids.back()}, count, int64_t(0)}));
+  if (mlir::failed(
+          interpreter.run(scheduled.lookupSymbol<mlir::func::FuncOp>("decode"),
+                          {reference::Ids{ids.back()}, count, int64_t(0)})))
+    return complaints.take();
+  return llvm::Error::success();
 }
 
 double relativeError(const Rows &value, const Rows &reference) {

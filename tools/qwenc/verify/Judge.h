@@ -18,10 +18,11 @@ struct Finding {
   std::string tap;
   int64_t row = 0, column = 0;
   double value = 0, reference = 0, bound = 0;
-  std::string op;      // "qwen.linear_rope"
-  std::string tensors; // the checkpoint's names, separated by commas
-  std::string config;  // path:line:col, or empty
-  std::string kernel;  // symbol, or empty
+  std::string op;        // "qwen.linear_rope"
+  std::string tensors;   // the checkpoint's names, separated by commas
+  std::string config;    // path:line:col, or empty
+  std::string kernel;    // symbol, or empty
+  std::string complaint; // of the interpreter: then nothing was compared
 
   /// Lines for people.
   std::string text(const std::string &ours, const std::string &theirs) const;
@@ -61,11 +62,11 @@ public:
   LocalJudge(mlir::ModuleOp scheduled, reference::ParameterSource parameters)
       : scheduled(scheduled), parameters(std::move(parameters)) {}
 
-  /// False when the module cannot be interpreted.
-  bool prefill(const reference::Ids &ids, const TapRows &taps);
+  /// The error of an op that cannot be interpreted.
+  llvm::Error prefill(const reference::Ids &ids, const TapRows &taps);
   /// The last token of `ids`, after the others as `prefillTaps` say.
-  bool decode(const reference::Ids &ids, const TapRows &prefillTaps,
-              const TapRows &decodeTaps);
+  llvm::Error decode(const reference::Ids &ids, const TapRows &prefillTaps,
+                     const TapRows &decodeTaps);
 
   std::optional<Finding> first; // outside its bound
   std::vector<TapScore> scores; // in the order of the step, of `prefill`

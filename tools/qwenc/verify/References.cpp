@@ -151,9 +151,13 @@ void judgeCheckpoint(Stages &stages, Stages &other, const reference::Ids &ids,
   if (lines.size() > 8)
     detail += "  and " + std::to_string(lines.size() - 8) + " more\n";
   std::optional<Finding> finding;
-  if (std::optional<TapRows> theirs =
-          interpret(other.imported(), other.stored(), ids, false))
+  llvm::Expected<TapRows> theirs =
+      interpret(other.imported(), other.stored(), ids, false);
+  if (theirs)
     finding = compareMeaning(stepOf(other.imported()), ours, *theirs);
+  else
+    detail +=
+        "  in the reference, " + llvm::toString(theirs.takeError()) + "\n";
   if (finding)
     detail = finding->text("this model", "the reference") + detail;
   report.add(

@@ -72,7 +72,7 @@ std::string Report::text() const {
     out += "  " + check.name +
            std::string(12 - std::min<size_t>(11, check.name.size()), ' ') +
            (check.good ? "ok      " : "FAILED  ") + check.text + "\n";
-  if (const Fault *fault = verdict())
+  if (const Fault *fault = verdict(); fault && !fault->detail.empty())
     out += "\n" + fault->detail;
   if (scores.size() > 1) {
     std::vector<llvm::SmallVector<llvm::StringRef, 5>> table;

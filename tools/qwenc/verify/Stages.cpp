@@ -62,6 +62,16 @@ reference::ParameterSource Stages::stored() {
   };
 }
 
+Complaints::Complaints(mlir::MLIRContext *context)
+    : handler(context, [this](mlir::Diagnostic &diagnostic) {
+        std::string text = diagnostic.str();
+        if (size_t at = text.find(" op "); at != std::string::npos)
+          text.erase(0, at + 4);
+        if (first.empty())
+          first =
+              "`" + ir::nameOf(diagnostic.getLocation()).str() + "` " + text;
+      }) {}
+
 mlir::Operation *opNamed(mlir::func::FuncOp function, llvm::StringRef name) {
   for (mlir::Operation &op : function.getBody().front())
     if (ir::isCompute(&op) && ir::tapName(&op) == name)
@@ -72,6 +82,11 @@ mlir::Operation *opNamed(mlir::func::FuncOp function, llvm::StringRef name) {
 mlir::func::FuncOp stepOf(mlir::ModuleOp module) {
   auto function = module.lookupSymbol<mlir::func::FuncOp>("prefill");
   return function ? function : module.lookupSymbol<mlir::func::FuncOp>("step");
+}
+
+mlir::func::FuncOp decodeOf(mlir::ModuleOp module) {
+  auto function = module.lookupSymbol<mlir::func::FuncOp>("decode");
+  return function ? function : stepOf(module);
 }
 
 namespace {
@@ -96,37 +111,39 @@ interpreterOptions(const reference::ParameterSource &parameters, TapRows &taps,
 
 } // namespace
 
-std::optional<TapRows> interpret(mlir::ModuleOp module,
-                                 const reference::ParameterSource &parameters,
-                                 const reference::Ids &ids, bool exactRows) {
+llvm::Expected<TapRows> interpret(mlir::ModuleOp module,
+                                  const reference::ParameterSource &parameters,
+                                  const reference::Ids &ids, bool exactRows) {
   TapRows taps;
   reference::InterpreterOptions options =
       interpreterOptions(parameters, taps, exactRows);
   options.keptBytes = 0; // one step reads each parameter once
+  Complaints complaints(module.getContext());
   reference::Interpreter interpreter(std::move(options));
   if (mlir::failed(
           interpreter.run(stepOf(module), {ids, int64_t(0), int64_t(0)})))
-    return std::nullopt;
+    return complaints.take();
   return taps;
 }
 
-std::optional<TapRows>
+llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
                 const reference::Ids &ids) {
   TapRows taps;
+  Complaints complaints(module.getContext());
   reference::Interpreter interpreter(
       interpreterOptions(parameters, taps, /*exactRows=*/true));
   auto count = int64_t(ids.size()) - 1;
   reference::Ids before(ids.begin(), ids.end() - 1);
-  auto decode = module.lookupSymbol<mlir::func::FuncOp>("decode");
+  mlir::func::FuncOp decode = decodeOf(module);
   if (count > 0 && mlir::failed(interpreter.run(stepOf(module),
                                                 {before, int64_t(0), count})))
-    return std::nullopt;
+    return complaints.take();
   taps.clear();
-  if (!decode || mlir::failed(interpreter.run(
-                     decode, {reference::Ids{ids.back()}, count, int64_t(0)})))
-    return std::nullopt;
+  if (mlir::failed(interpreter.run(
+          decode, {reference::Ids{ids.back()}, count, int64_t(0)})))
+    return complaints.take();
   return taps;
 }
 

@@ -9,7 +9,9 @@
 #include "tools/qwenc/verify/Arrays.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/Error.h"
 
 #include <memory>
 #include <optional>
@@ -50,23 +52,39 @@ private:
   std::vector<Stage> stages;
 };
 
+/// Keeps the first error of ops that cannot be interpreted, instead of printing
+/// it.
+class Complaints {
+public:
+  explicit Complaints(mlir::MLIRContext *context);
+  llvm::Error take() const { return llvm::createStringError(first); }
+
+private:
+  std::string first;
+  mlir::ScopedDiagnosticHandler handler;
+};
+
 /// The op that a tap of this name is the result of; null when there is none.
 mlir::Operation *opNamed(mlir::func::FuncOp function, llvm::StringRef name);
 
 /// @prefill of a split module, else @step.
 mlir::func::FuncOp stepOf(mlir::ModuleOp module);
 
-/// What @decode gives for the last of `ids`, after the others by @prefill; the
-/// rest as `interpret`.
-std::optional<TapRows>
+/// @decode of a split module, else @step.
+mlir::func::FuncOp decodeOf(mlir::ModuleOp module);
+
+/// What one token's step gives for the last of `ids`, after one step of the
+/// others; the rest as `interpret`.
+llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
                 const reference::Ids &ids);
 
 /// What every op of the module's step gives for `ids`, in f64; of @prefill in a
-/// split module. With `exactRows` quantising loses nothing.
-std::optional<TapRows> interpret(mlir::ModuleOp module,
-                                 const reference::ParameterSource &parameters,
-                                 const reference::Ids &ids, bool exactRows);
+/// split module. With `exactRows` quantising loses nothing. The error is that
+/// of the first op that has no meaning: "`NAME` reads position 3, ...".
+llvm::Expected<TapRows> interpret(mlir::ModuleOp module,
+                                  const reference::ParameterSource &parameters,
+                                  const reference::Ids &ids, bool exactRows);
 
 } // namespace qwen::verify
