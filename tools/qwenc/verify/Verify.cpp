@@ -249,8 +249,9 @@ private:
     llvm::Expected<TapRows> run =
         interpret(stages->imported(), stages->stored(), ids, false);
     if (!run) {
-      addFault(Blame::Frontend, "frontend: " + llvm::toString(run.takeError()),
-               "");
+      std::string text = llvm::toString(run.takeError());
+      report.add("graph", false, text);
+      addFault(Blame::Frontend, "frontend: " + text, "");
       return;
     }
     reference = std::move(*run);
