@@ -1,4 +1,5 @@
 // Chat.cpp - `chat`: a conversation in the model's own format.
+#include "runtime/cli/Drafting.h"
 #include "runtime/cli/Files.h"
 #include "runtime/cli/LineReader.h"
 #include "runtime/cli/Model.h"
@@ -29,7 +30,8 @@ public:
         {"-n,--tokens", &tokens_,
          "tokens of an answer at most (default: until the model ends it)"},
         {"--no-thinking", &noThinking_,
-         "answer at once, where the model's template lets one choose"}};
+         "answer at once, where the model's template lets one choose"},
+        drafting_.row()};
     for (const OptionRow &row : sampling_.rows())
       rows.push_back(row);
     for (const OptionRow &row : model_.rows())
@@ -41,6 +43,9 @@ public:
     if (tokens_ && *tokens_ < 1)
       return Status::invalid("-n is %lld; it is at least 1",
                              static_cast<long long>(*tokens_));
+    Result<PromptLookup> lookup = drafting_.lookup(modelPlan());
+    if (!lookup.ok())
+      return lookup.status();
     Result<std::unique_ptr<Model>> opened = Model::open(model_);
     if (!opened.ok())
       return opened.status();
@@ -60,12 +65,14 @@ public:
       return options.status();
     Sampler sampler(*options, model.plan.vocab_size);
     forbidNonTokens(sampler, *tokenizer, model.plan.vocab_size);
-    return converse(model, sampler, *tokenizer, *chat, generation->stops);
+    return converse(model, sampler, *tokenizer, *chat, generation->stops,
+                    *lookup);
   }
 
 private:
   Status converse(Model &model, Sampler &sampler, const Tokenizer &tokenizer,
-                  const ChatTemplate &chat, const StopTokens &stops) {
+                  const ChatTemplate &chat, const StopTokens &stops,
+                  PromptLookup &lookup) {
     const bool interactive = isatty(STDIN_FILENO);
     LineReader lines;
     std::vector<ChatMessage> messages = opening();
@@ -87,7 +94,7 @@ private:
         continue;
       messages.push_back({"user", **line});
       Result<std::string> answer =
-          reply(model, sampler, tokenizer, chat, stops, messages);
+          reply(model, sampler, tokenizer, chat, stops, messages, lookup);
       if (answer.ok()) {
         messages.push_back({"assistant", *answer});
       } else {
@@ -119,7 +126,8 @@ private:
   Result<std::string> reply(Model &model, Sampler &sampler,
                             const Tokenizer &tokenizer,
                             const ChatTemplate &chat, const StopTokens &stops,
-                            const std::vector<ChatMessage> &messages) {
+                            const std::vector<ChatMessage> &messages,
+                            PromptLookup &lookup) {
     Result<std::vector<int32_t>> ids =
         encodeChat(chat, tokenizer, messages, !noThinking_);
     if (!ids.ok())
@@ -130,12 +138,12 @@ private:
       answer += text;
       return writeOutput(text);
     };
-    Result<Ending> ending = generate(*model.session, sampler, stops, *ids,
-                                     tokens_.value_or(-1), [&](int32_t id) {
-                                       return stops.contains(id)
-                                                  ? Status()
-                                                  : show(detokenizer.push(id));
-                                     });
+    Result<Ending> ending = generate(
+        *model.session, sampler, stops, *ids, tokens_.value_or(-1),
+        [&](int32_t id) {
+          return stops.contains(id) ? Status() : show(detokenizer.push(id));
+        },
+        &lookup);
     if (!ending.ok())
       return ending.status();
     if (Status status = show(detokenizer.finish()); !status.ok())
@@ -153,6 +161,7 @@ private:
   std::optional<int64_t> tokens_;
   bool noThinking_ = false;
   SamplingOptions sampling_;
+  DraftingOptions drafting_;
   ModelOptions model_;
 };
 

@@ -1,4 +1,5 @@
 // Run.cpp - `run`: one prompt, one answer, as text or as token ids.
+#include "runtime/cli/Drafting.h"
 #include "runtime/cli/Files.h"
 #include "runtime/cli/Ids.h"
 #include "runtime/cli/Model.h"
@@ -7,6 +8,7 @@
 #include "runtime/core/Detokenizer.h"
 #include "runtime/core/Generator.h"
 
+#include <chrono>
 #include <cstdio>
 
 namespace qwen {
@@ -36,7 +38,9 @@ public:
         {"-n,--tokens", &tokens_,
          "tokens to generate at most (default: until a stop token or the "
          "context is full)"},
-        {"--ignore-stop", &ignoreStop_, "go on after stop tokens"}};
+        {"--ignore-stop", &ignoreStop_, "go on after stop tokens"},
+        drafting_.row(),
+        {"--stats", &stats_, "tell tokens, steps and times on standard error"}};
     for (const OptionRow &row : sampling_.rows())
       rows.push_back(row);
     for (const OptionRow &row : model_.rows())
@@ -53,6 +57,9 @@ public:
                              static_cast<long long>(*tokens_));
     if (chat_ && !prompt_)
       return Status::invalid("--chat takes a text, not --ids");
+    Result<PromptLookup> lookup = drafting_.lookup(modelPlan());
+    if (!lookup.ok())
+      return lookup.status();
     Result<std::unique_ptr<Model>> opened = Model::open(model_);
     if (!opened.ok())
       return opened.status();
@@ -81,7 +88,8 @@ public:
     if (*tokenizer)
       forbidNonTokens(sampler, **tokenizer, model.plan.vocab_size);
     return answer(model, sampler, *tokenizer,
-                  ignoreStop_ ? StopTokens() : generation->stops, *ids);
+                  ignoreStop_ ? StopTokens() : generation->stops, *ids,
+                  *lookup);
   }
 
 private:
@@ -106,28 +114,43 @@ private:
 
   Status answer(Model &model, Sampler &sampler,
                 const std::optional<Tokenizer> &tokenizer,
-                const StopTokens &stops, const std::vector<int32_t> &ids) {
+                const StopTokens &stops, const std::vector<int32_t> &ids,
+                PromptLookup &lookup) {
     std::optional<Detokenizer> detokenizer;
     if (!outputIds_)
       detokenizer.emplace(*tokenizer, /*skipSpecial=*/true);
-    bool first = true;
-    Result<Ending> ending =
-        generate(*model.session, sampler, stops, ids, tokens_.value_or(-1),
-                 [&](int32_t id) -> Status {
-                   if (detokenizer)
-                     return stops.contains(id)
-                                ? Status()
-                                : writeOutput(detokenizer->push(id));
-                   std::string text = (first ? "" : " ") + std::to_string(id);
-                   first = false;
-                   return writeOutput(text);
-                 });
+    int64_t count = 0;
+    const auto start = std::chrono::steady_clock::now();
+    auto begun = start;
+    Result<Ending> ending = generate(
+        *model.session, sampler, stops, ids, tokens_.value_or(-1),
+        [&](int32_t id) -> Status {
+          if (++count == 1)
+            begun = std::chrono::steady_clock::now();
+          if (detokenizer)
+            return stops.contains(id) ? Status()
+                                      : writeOutput(detokenizer->push(id));
+          return writeOutput((count == 1 ? "" : " ") + std::to_string(id));
+        },
+        &lookup);
     if (!ending.ok())
       return ending.status();
+    const std::chrono::duration<double> prefill = begun - start,
+                                        decode =
+                                            std::chrono::steady_clock::now() -
+                                            begun;
     if (Status status =
             writeOutput((detokenizer ? detokenizer->finish() : "") + "\n");
         !status.ok())
       return status;
+    if (stats_)
+      fprintf(stderr,
+              "prompt: %zu tokens, %.3f s; answer: %lld tokens, %lld steps, "
+              "%.3f s; %lld of %lld drafted tokens right\n",
+              ids.size(), prefill.count(), static_cast<long long>(count),
+              static_cast<long long>(lookup.steps()), decode.count(),
+              static_cast<long long>(lookup.accepted()),
+              static_cast<long long>(lookup.drafted()));
     if (*ending == Ending::kContextFull)
       fprintf(stderr, "note: the context of %lld tokens is full\n",
               static_cast<long long>(model.plan.context));
@@ -137,8 +160,9 @@ private:
   std::optional<std::string> prompt_, idsPath_;
   std::optional<int64_t> tokens_;
   bool outputIds_ = false, chat_ = false, ignoreStop_ = false,
-       noThinking_ = false;
+       noThinking_ = false, stats_ = false;
   SamplingOptions sampling_;
+  DraftingOptions drafting_;
   ModelOptions model_;
 };
 

@@ -2,6 +2,7 @@
 #ifndef QWEN_RUNTIME_CORE_GENERATOR_H
 #define QWEN_RUNTIME_CORE_GENERATOR_H
 
+#include "runtime/core/PromptLookup.h"
 #include "runtime/core/Sampler.h"
 #include "runtime/core/Session.h"
 #include "runtime/core/StopTokens.h"
@@ -24,11 +25,13 @@ enum class Ending {
 /// tokens (negative: no limit) and calls `onToken` with each as soon as it is
 /// known. `ids` is the whole sequence from position 0; a prefix that the cache
 /// already holds is not computed again. The last token given is not in the
-/// cache yet.
+/// cache yet. With a `lookup`, which keeps its account from call to call,
+/// steps take drafted tokens along; the tokens given are the same.
 Result<Ending> generate(Session &session, Sampler &sampler,
                         const StopTokens &stops, std::span<const int32_t> ids,
                         int64_t maxTokens,
-                        const std::function<Status(int32_t id)> &onToken);
+                        const std::function<Status(int32_t id)> &onToken,
+                        PromptLookup *lookup = nullptr);
 
 } // namespace qwen
 

@@ -137,7 +137,7 @@ Status Session::prefillAllLogits(
       int64_t from = std::max<int64_t>(0, end - plan_.logits_rows);
       step(plan_.prefill, ids.first(static_cast<size_t>(end)), start, from);
       for (int64_t index = from; index < end; ++index)
-        if (Status status = row(done + index, logitsRow(index - from));
+        if (Status status = row(done + index, logits(index - from));
             !status.ok())
           return status;
       end = from;
@@ -154,6 +154,13 @@ Status Session::decode(int32_t id) {
   if (Status status = check({&id, 1}, position()); !status.ok())
     return status;
   step(plan_.decode, {&id, 1}, position(), 0);
+  return {};
+}
+
+Status Session::extend(std::span<const int32_t> ids) {
+  if (Status status = check(ids, position()); !status.ok())
+    return status;
+  step(plan_.prefill, ids, position(), 0);
   return {};
 }
 
@@ -185,14 +192,17 @@ void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 
-const float *Session::logitsRow(int64_t row) const {
+const float *Session::logits(int64_t row) const {
   return reinterpret_cast<const float *>(arena_.data() + plan_.logits_offset) +
          row * plan_.logits_stride;
 }
 
-int32_t Session::greedyToken() const {
+int32_t Session::greedyToken(int64_t row) const {
   int32_t id;
-  memcpy(&id, arena_.data() + plan_.argmax_offset, sizeof(id));
+  memcpy(&id,
+         arena_.data() + plan_.argmax_offset +
+             row * static_cast<int64_t>(sizeof(id)),
+         sizeof(id));
   return id;
 }
 

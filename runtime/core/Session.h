@@ -68,6 +68,11 @@ public:
   /// `check`.
   Status decode(int32_t id);
 
+  /// Appends `ids`, at most as many as the plan's logits buffer and prefill
+  /// step hold; then `logits(i)` and `greedyToken(i)` are those of `ids[i]`.
+  /// kInvalid as `check`.
+  Status extend(std::span<const int32_t> ids);
+
   /// Memory as the last step left it; of the scratch, the first thread's.
   struct Memory {
     const uint8_t *cache, *arena, *scratch;
@@ -76,9 +81,10 @@ public:
     return {cache_.data(), arena_.data(), scratch_.data()};
   }
 
-  const float *logits() const { return logitsRow(0); } // [V]
-  int32_t greedyToken()
-      const; // lowest id with the largest logit, by the generated code
+  // [V]; of the last step's rows of logits, the first unless asked otherwise.
+  const float *logits(int64_t row = 0) const;
+  // Lowest id with the largest logit, by the generated code.
+  int32_t greedyToken(int64_t row = 0) const;
 
 private:
   Session(const qwen_plan &plan, const uint8_t *tensors, Team &team)
@@ -86,7 +92,6 @@ private:
   // Runs `fn` on tokens that belong at `position` and leaves them in the cache.
   void step(qwen_step_fn fn, std::span<const int32_t> ids, int64_t position,
             int64_t logitsFrom);
-  const float *logitsRow(int64_t row) const;
 
   const qwen_plan &plan_;
   const uint8_t *tensors_;

@@ -53,10 +53,13 @@ class App:
 
     def greedy(self, ids, count, *options):
         """Ids that greedy decoding gives, stop tokens ignored."""
+        return self.generate(ids, count, "--temperature", 0, *options)
+
+    def generate(self, ids, count, *options):
+        """Ids that follow, stop tokens ignored."""
         path = write_ids(self.path.parent / f"{self.path.name}.ids", ids)
         text = succeed(
-            self.path, "run", "--ids", path, "--output-ids", "-n", count, "--ignore-stop", "--temperature", 0, "--poison",
-            *options,
+            self.path, "run", "--ids", path, "--output-ids", "-n", count, "--ignore-stop", "--poison", *options,
         )
         return [int(word) for word in text.split()]
 

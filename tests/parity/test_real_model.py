@@ -7,12 +7,13 @@ Source: goldens/greedy.json, by transformers in f32 on the values of the same fi
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import numpy as np
 import pytest
 
-from harness import GOLDENS, QWENC, compile_model, divergence, succeed
+from harness import GOLDENS, QWENC, compile_model, divergence, execute, succeed
 
 CACHE = pathlib.Path(os.environ.get("QWENC_MODEL_CACHE") or pathlib.Path.home() / ".cache/qwenc/models")
 GREEDY = json.loads((GOLDENS / "greedy.json").read_text())
@@ -102,6 +103,38 @@ def test_code_is_answered_with_code(default):
     answer = succeed(default.path, "run", "--chat", run["text"], "-n", 120, "--temperature", 0)
     assert answer.startswith(expected)
     assert "<|" not in answer
+
+
+EDIT = """Rename the function `parse_line` to `read_record` in this Python code, and output the whole code:
+
+```python
+class Store:
+    def __init__(self, path):
+        self.path = path
+        self.records = {}
+
+    def parse_line(self, line):
+        fields = line.strip().split(",")
+        return {"key": fields[0], "name": fields[1], "value": float(fields[2])}
+
+    def load(self):
+        with open(self.path) as file:
+            for line in file:
+                record = self.parse_line(line)
+                self.records[record["key"]] = record
+```
+"""
+
+
+def test_an_edit_takes_few_steps(default):
+    """What is drafted from the prompt is mostly right, and the answer the same."""
+    command = [default.path, "run", "--chat", EDIT, "-n", 100, "--temperature", 0, "--stats"]
+    alone = execute(*command, "--prompt-lookup", "off")
+    drafted = execute(*command, "--prompt-lookup", "always")
+    assert alone.returncode == drafted.returncode == 0
+    assert drafted.stdout == alone.stdout and "def read_record(self, line):" in alone.stdout
+    steps = [int(re.search(r"(\d+) steps", done.stderr).group(1)) for done in (alone, drafted)]
+    assert steps[1] * 2 < steps[0]
 
 
 def test_compiling_is_small_and_the_second_time_short(default, tmp_path):

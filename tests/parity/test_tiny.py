@@ -77,3 +77,15 @@ def test_greedy_text_is_the_argmax_of_the_logits(case):
     assert len(made) == 16
     logits = case.app.logits(start + made, "--chunk", 1)
     assert made == [int(i) for i in logits[3:-1].argmax(axis=1)]
+
+
+@pytest.mark.parametrize("sampling", [(), ("--temperature", 0.8, "--top-k", 8, "--seed", 3), ("--repetition-penalty", 1.3)])
+def test_drafts_change_no_token(case, sampling):
+    """The prompt repeats itself, so that steps take drafted tokens along: most of them wrong, the model is random."""
+    start = list(case.ids[:5]) * 3
+    count = case.context - len(start)
+    expected = case.app.generate(start, count, *sampling, "--prompt-lookup", "off")
+    assert len(expected) == count
+    for threads in (1, 3):
+        made = case.app.generate(start, count, *sampling, "--prompt-lookup", "always", "--threads", threads)
+        assert made == expected

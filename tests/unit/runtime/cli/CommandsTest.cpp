@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <sys/resource.h>
 
 namespace qwen {
@@ -187,6 +188,21 @@ TEST_F(Commands, ChatEndsOnAnInterrupt) {
   EXPECT_LT(answering.out.size(), 100u);
 }
 
+TEST_F(Commands, RunTellsItsSteps) {
+  std::string ids = put("ids", "20 21 22 23 24 25 26 20 21 22");
+  Outcome one = run({"run", "--ids", ids, "--output-ids", "-n", "5", "--stats",
+                     "--prompt-lookup", "off"});
+  EXPECT_EQ(one.out, "23 24 25 26 27\n");
+  EXPECT_TRUE(std::regex_match(
+      one.err, std::regex("prompt: 10 tokens, [0-9.]+ s; answer: 5 tokens, 4 "
+                          "steps, [0-9.]+ s; 0 of 0 drafted tokens right\n")))
+      << one.err;
+  Outcome drafted = run({"run", "--ids", ids, "--output-ids", "-n", "5",
+                         "--stats", "--prompt-lookup", "always"});
+  EXPECT_EQ(drafted.out, one.out);
+  EXPECT_NE(drafted.err.find(" 1 steps, "), std::string::npos) << drafted.err;
+}
+
 TEST_F(Commands, RunErrors) {
   expectError(run({"run", std::string(301, 'a')}),
               "qwen_toy_app: error: 301 tokens do not fit the context of 300");
@@ -207,6 +223,9 @@ TEST_F(Commands, RunErrors) {
               folder + ": error: cannot read the file: Is a directory");
   expectError(run({"run", "a", "-n", "-1"}),
               "qwen_toy_app: error: -n is -1; it is at least 0");
+  expectError(run({"run", "a", "--prompt-lookup", "maybe"}),
+              "qwen_toy_app: error: --prompt-lookup is `maybe`; it is one of "
+              "off, auto, always");
   expectError(run({"run", "a", "-t", "0"}),
               "qwen_toy_app: error: --threads is 0; it is 1 to 1024");
   expectError(

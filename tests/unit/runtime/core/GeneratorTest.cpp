@@ -60,6 +60,75 @@ TEST_F(Generator, ASecondTurnComputesOnlyWhatIsNew) {
       toy::expectedLogits(session->ids()));
 }
 
+// Whatever is drafted, and however tokens are picked, they are the same.
+TEST_F(Generator, DraftsChangeNoToken) {
+  const std::vector<int32_t> prompt = {20, 21, 22, 23, 24, 25, 60,
+                                       61, 20, 21, 22, 23, 70};
+  const SamplerOptions ways[] = {
+      {}, {.temperature = 0.3, .topK = 3, .seed = 5}, {.repetitionPenalty = 3}};
+  for (const SamplerOptions &way : ways)
+    for (int64_t tokens : {1, 2, 9, 30, -1}) {
+      sampler = Sampler(way, toy::kVocab);
+      Result<Ending> alone = go(prompt, tokens);
+      const std::vector<int32_t> expected = out, cached = session->ids();
+      session->truncate(0);
+      out.clear();
+      sampler = Sampler(way, toy::kVocab);
+      PromptLookup lookup(toy::kContext, toy::kLogitsRows,
+                          PromptLookup::When::kAlways);
+      Result<Ending> drafted = generate(
+          *session, sampler, {}, prompt, tokens,
+          [&](int32_t id) -> Status {
+            out.push_back(id);
+            return {};
+          },
+          &lookup);
+      EXPECT_EQ(*drafted, *alone);
+      EXPECT_EQ(out, expected);
+      EXPECT_EQ(session->ids(), cached);
+      EXPECT_EQ(lookup.steps() + lookup.accepted(),
+                static_cast<int64_t>(out.size()) - 1);
+    }
+}
+
+TEST_F(Generator, DraftsThatAreRightSaveSteps) {
+  std::vector<int32_t> prompt;
+  for (int32_t id = 20; id < 40; ++id)
+    prompt.push_back(id);
+  prompt.insert(prompt.end(), {20, 21, 22});
+  PromptLookup lookup(toy::kContext, toy::kLogitsRows,
+                      PromptLookup::When::kAlways);
+  ASSERT_TRUE(generate(
+                  *session, sampler, {}, prompt, 12,
+                  [&](int32_t id) -> Status {
+                    out.push_back(id);
+                    return {};
+                  },
+                  &lookup)
+                  .ok());
+  EXPECT_EQ(out, (std::vector<int32_t>{23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
+                                       33, 34}));
+  EXPECT_EQ(lookup.accepted(), lookup.drafted());
+  EXPECT_LT(lookup.steps(), 6);
+}
+
+TEST_F(Generator, AStopTokenAmongDraftsEndsIt) {
+  PromptLookup lookup(toy::kContext, toy::kLogitsRows,
+                      PromptLookup::When::kAlways);
+  EXPECT_EQ(*generate(
+                *session, sampler, StopTokens({14}),
+                std::vector<int32_t>{10, 11, 12, 13, 14, 15, 16, 10, 11}, -1,
+                [&](int32_t id) -> Status {
+                  out.push_back(id);
+                  return {};
+                },
+                &lookup),
+            Ending::kStopToken);
+  EXPECT_EQ(out, (std::vector<int32_t>{12, 13, 14}));
+  EXPECT_EQ(session->ids(),
+            (std::vector<int32_t>{10, 11, 12, 13, 14, 15, 16, 10, 11, 12, 13}));
+}
+
 TEST_F(Generator, CancellationKeepsWhatIsThere) {
   auto ending = generate(*session, sampler, {}, std::vector<int32_t>{7}, -1,
                          [&](int32_t id) -> Status {
