@@ -103,6 +103,8 @@ bool matches(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
   if (entry.kernel != symbol.kernel ||
       (!entry.target.empty() && entry.target != symbol.target))
     return false;
+  if (entry.measured && entry.options != symbol.options)
+    return false;
   for (const std::string &option : entry.options)
     if (!symbol.has(option))
       return false;
@@ -298,8 +300,8 @@ const CatalogTarget *KernelCatalog::host() const {
 }
 
 int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
-                  int64_t multiple, int64_t matrices) {
-  constexpr int64_t kWantedBytes = 64 << 10, kWantedChunks = 8;
+                  int64_t multiple, int64_t matrices, int64_t wantedBytes) {
+  constexpr int64_t kWantedChunks = 8;
   const int64_t unit = multiple <= kPanelRows       ? kPanelRows
                        : multiple % kPanelRows == 0 ? multiple
                                                     : multiple * kPanelRows;
@@ -314,7 +316,7 @@ int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
       continue;
     // Distance from the wanted size as a ratio; too few chunks, or panels that
     // no tile of two divides, count as worse.
-    const double ratio = double(count * unitBytes) / double(kWantedBytes);
+    const double ratio = double(count * unitBytes) / double(wantedBytes);
     double distance = ratio > 1 ? ratio : 1 / ratio;
     const int64_t chunks = units / count;
     if (chunks < std::min(kWantedChunks, units))

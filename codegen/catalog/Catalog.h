@@ -111,23 +111,38 @@ struct KernelArgument {
 
 class KernelCatalog;
 
-/// Schedule points as data: {"points": [{"kernel", "options", "dims",
-/// "point"}]}. An entry matches a symbol that has all its options and equal
+/// Schedule points as data: {"points": [{"kernel", "options", "dims", "point",
+/// "measured"}]}. An entry matches a symbol that has all its options and equal
 /// dims; later entries win, knob by knob. "target" at the top, if given, limits
-/// the file to it.
+/// the file to it. "measured" is what `tune` writes (codegen/catalog/Tuned.h):
+/// such an entry of another version of the kernel's space is left out, and so
+/// is one of another machine when `machine` is given.
 struct ScheduleFile {
   struct Entry {
     std::string kernel, target;
     std::vector<std::string> options;
     std::vector<std::pair<std::string, int64_t>> dims;
     std::vector<std::pair<std::string, int64_t>> point; // knob -> value
+    bool measured = false; // matches equal options only
+  };
+  /// What the steps of one model are built with: {"models": [{"model",
+  /// "chunk_bytes", "prefill_chunk", "spin_us"}]}; absent ones are defaults.
+  struct Model {
+    std::string model; // modelKey of Tuned.h
+    std::optional<int64_t> chunkBytes, prefillChunk, spinMicroseconds;
   };
   std::vector<Entry> entries;
+  std::vector<Model> models;
+  int64_t stale = 0, foreign = 0; // measured entries that were left out
 
   /// Checks every kernel, option, dim, knob and value against the catalog.
   static std::optional<ScheduleFile> parse(std::string_view json,
                                            const KernelCatalog &catalog,
-                                           std::string &error);
+                                           std::string &error,
+                                           std::string_view machine = {});
+  /// "12 entries of another version and 3 of another machine are ignored";
+  /// empty when none is.
+  std::string ignoredNote() const;
 };
 
 class KernelCatalog {
@@ -164,6 +179,11 @@ public:
                std::string_view target, const ScheduleFile *overrides,
                std::string &error) const;
 
+  /// Changes whenever the kernel's choices or the target's sizes do: figures
+  /// measured under another one say nothing about today's points.
+  std::string spaceVersion(std::string_view kernel,
+                           std::string_view target) const;
+
   /// Nothing when every part of the symbol, its point included, is legal; else
   /// what is wrong.
   std::optional<std::string> check(const KernelSymbol &symbol) const;
@@ -174,11 +194,17 @@ public:
 };
 
 /// Rows of one chunk: divides roundUp(rows, 16) and is a multiple of 16 and of
-/// `multiple` (a head width, or 1); a chunk reads about 32 to 128 kB of weights
-/// and there are at least eight where the size allows. `matrices` weights of
-/// equal shape are read together (2 for gate and up).
+/// `multiple` (a head width, or 1); a chunk reads about half to twice
+/// `wantedBytes` of weights and there are at least eight where the size allows.
+/// `matrices` weights of equal shape are read together (2 for gate and up).
+inline constexpr int64_t kChunkBytes = 64 << 10;
 int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
-                  int64_t multiple, int64_t matrices);
+                  int64_t multiple, int64_t matrices,
+                  int64_t wantedBytes = kChunkBytes);
+
+/// Name of the CPU this runs on, "AMD EPYC 25.17" (family and model); never
+/// empty.
+std::string cpuName();
 
 /// True when the CPU this runs on has the feature ("avx2", "fma", "f16c",
 /// "avx512f", "avx512vnni", ...).

@@ -34,8 +34,9 @@ std::optional<std::string> readEntry(const json &object,
     return "is not an object";
   for (const auto &[key, value] : object.items())
     if (key != "kernel" && key != "target" && key != "options" &&
-        key != "dims" && key != "point")
+        key != "dims" && key != "point" && key != "measured")
       return "has the unknown key `" + key + "`";
+  entry.measured = object.contains("measured");
   if (!object.contains("kernel") || !object["kernel"].is_string())
     return "needs `kernel`";
   entry.kernel = object["kernel"];
@@ -98,9 +99,61 @@ std::optional<std::string> readEntry(const json &object,
   return std::nullopt;
 }
 
+/// Whether a measured entry says nothing here; counts it.
+bool isIgnored(const json &object, const KernelCatalog &catalog,
+               const std::string &target, std::string_view machine,
+               ScheduleFile &file) {
+  if (!object.is_object() || !object.contains("measured") ||
+      !object["measured"].is_object())
+    return false;
+  const json &measured = object["measured"];
+  const std::string version = measured.value("version", "");
+  if (!version.empty() &&
+      version != catalog.spaceVersion(object.value("kernel", ""),
+                                      object.value("target", target))) {
+    ++file.stale;
+    return true;
+  }
+  if (!machine.empty() && measured.value("machine", "") != machine) {
+    ++file.foreign;
+    return true;
+  }
+  return false;
+}
+
+/// Reads one entry of "models"; returns what is wrong with it, or nothing.
+std::optional<std::string> readModel(const json &object,
+                                     ScheduleFile::Model &model) {
+  if (!object.is_object() || !object.contains("model") ||
+      !object["model"].is_string())
+    return "needs `model`";
+  model.model = object["model"];
+  constexpr int64_t kMost = 1 << 30;
+  const std::pair<const char *, std::optional<int64_t> *> fields[] = {
+      {"chunk_bytes", &model.chunkBytes},
+      {"prefill_chunk", &model.prefillChunk},
+      {"spin_us", &model.spinMicroseconds}};
+  for (const auto &[key, value] : object.items()) {
+    if (key == "model" || key == "measured")
+      continue;
+    const auto field = std::find_if(
+        std::begin(fields), std::end(fields),
+        [&, &key = key](const auto &row) { return row.first == key; });
+    if (field == std::end(fields))
+      return "has the unknown key `" + key +
+             "`; keys: model, chunk_bytes, prefill_chunk, spin_us";
+    if (!value.is_number_integer() || value < 0 || value > kMost)
+      return "sets `" + key + "` to " + value.dump() + "; it is 0 to " +
+             std::to_string(kMost);
+    *field->second = value;
+  }
+  return std::nullopt;
+}
+
 std::optional<ScheduleFile> readSchedules(const json &document,
                                           const KernelCatalog &catalog,
-                                          std::string &error) {
+                                          std::string &error,
+                                          std::string_view machine = {}) {
   ScheduleFile file;
   if (!document.is_object() || !document.contains("points") ||
       !document["points"].is_array()) {
@@ -108,8 +161,8 @@ std::optional<ScheduleFile> readSchedules(const json &document,
     return std::nullopt;
   }
   for (const auto &[key, value] : document.items())
-    if (key != "points" && key != "target") {
-      error = "unknown key `" + key + "`";
+    if (key != "points" && key != "target" && key != "models") {
+      error = "unknown key `" + key + "`; keys: target, points, models";
       return std::nullopt;
     }
   std::string target;
@@ -122,6 +175,8 @@ std::optional<ScheduleFile> readSchedules(const json &document,
     target = document["target"];
   }
   for (size_t i = 0; i < document["points"].size(); ++i) {
+    if (isIgnored(document["points"][i], catalog, target, machine, file))
+      continue;
     ScheduleFile::Entry entry;
     entry.target = target;
     if (std::optional<std::string> problem =
@@ -131,6 +186,15 @@ std::optional<ScheduleFile> readSchedules(const json &document,
     }
     file.entries.push_back(entry);
   }
+  const json models = document.value("models", json::array());
+  for (size_t i = 0; i < models.size(); ++i) {
+    file.models.emplace_back();
+    if (std::optional<std::string> problem =
+            readModel(models[i], file.models.back())) {
+      error = "models[" + std::to_string(i) + "] " + *problem;
+      return std::nullopt;
+    }
+  }
   return file;
 }
 
@@ -138,18 +202,51 @@ std::optional<ScheduleFile> readSchedules(const json &document,
 
 std::optional<ScheduleFile> ScheduleFile::parse(std::string_view text,
                                                 const KernelCatalog &catalog,
-                                                std::string &error) {
+                                                std::string &error,
+                                                std::string_view machine) {
   const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) {
     error = "not valid JSON";
     return std::nullopt;
   }
   try {
-    return readSchedules(document, catalog, error);
+    return readSchedules(document, catalog, error, machine);
   } catch (const json::exception &problem) {
     error = problem.what();
     return std::nullopt;
   }
+}
+
+std::string ScheduleFile::ignoredNote() const {
+  const auto counted = [](int64_t count, const char *what) {
+    return std::to_string(count) +
+           (count == 1 ? " entry of " : " entries of ") + what;
+  };
+  std::string text;
+  if (stale)
+    text = counted(stale, "another version");
+  if (foreign)
+    text += (text.empty() ? "" : " and ") + counted(foreign, "another machine");
+  if (text.empty())
+    return text;
+  return text + (stale + foreign == 1 ? " is ignored" : " are ignored");
+}
+
+std::string KernelCatalog::spaceVersion(std::string_view kernelName,
+                                        std::string_view targetName) const {
+  const CatalogKernel *kernel = this->kernel(kernelName);
+  const CatalogTarget *target = this->target(targetName);
+  if (!kernel || !target)
+    return "";
+  uint64_t hash = 0xcbf29ce484222325ull;
+  for (const json &part : {json(*kernel), json(*target)})
+    for (unsigned char byte : part.dump())
+      hash = (hash ^ byte) * 0x100000001b3ull;
+  // The kernel compiler's own version comes before the hash of its program.
+  std::string text = version.substr(0, version.rfind('-')) + "-";
+  for (int shift = 60; shift >= 0; shift -= 4)
+    text += "0123456789abcdef"[hash >> shift & 15];
+  return text;
 }
 
 std::string printCatalog(const KernelCatalog &catalog) {
@@ -159,6 +256,8 @@ std::string printCatalog(const KernelCatalog &catalog) {
                 {"options", entry.options},
                 {"dims", json::object()},
                 {"point", json::object()}};
+    if (entry.measured)
+      row["measured"] = json::object();
     if (!entry.target.empty())
       row["target"] = entry.target;
     for (const auto &[name, value] : entry.dims)

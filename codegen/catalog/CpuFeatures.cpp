@@ -1,6 +1,9 @@
 // CpuFeatures.cpp - whether this CPU, with its operating system, has a feature
-// named as in a target's list.
+// named as in a target's list, and what it is called.
 #include "codegen/catalog/Catalog.h"
+
+#include <fstream>
+#include <map>
 
 namespace qwen {
 
@@ -35,6 +38,26 @@ bool cpuHasFeature(std::string_view feature) {
 #undef FEATURE
 #endif
   return false;
+}
+
+std::string cpuName() {
+  // Of the first CPU: "key<tabs>: value" lines up to the first empty one.
+  std::map<std::string, std::string> values;
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line) && !line.empty();) {
+    const size_t colon = line.find(':');
+    if (colon == std::string::npos)
+      continue;
+    std::string key = line.substr(0, colon);
+    key.erase(key.find_last_not_of(" \t") + 1);
+    values[key] = colon + 2 < line.size() ? line.substr(colon + 2) : "";
+  }
+  // Marketing names of other CPUs are equal inside one virtual machine's host:
+  // family and model tell them apart.
+  std::string name = values["model name"];
+  if (name.empty())
+    name = "cpu";
+  return name + " " + values["cpu family"] + "." + values["model"];
 }
 
 } // namespace qwen

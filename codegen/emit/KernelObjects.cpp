@@ -15,8 +15,6 @@
 #include "llvm/Support/xxhash.h"
 
 namespace qwen {
-namespace {
-
 std::string defaultCacheFolder() {
   llvm::SmallString<128> path;
   if (auto folder = llvm::sys::Process::GetEnv("XDG_CACHE_HOME");
@@ -29,8 +27,6 @@ std::string defaultCacheFolder() {
   llvm::sys::path::append(path, "qwenc");
   return path.str().str();
 }
-
-} // namespace
 
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler) {
   auto bytes = llvm::MemoryBuffer::getFile(compiler, /*IsText=*/false,

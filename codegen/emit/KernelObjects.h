@@ -15,6 +15,9 @@ struct KernelObjectOptions {
   int64_t jobs = 0; // processes at once; 0: as many as the machine has cores
 };
 
+/// $XDG_CACHE_HOME/qwenc, else ~/.cache/qwenc.
+std::string defaultCacheFolder();
+
 /// Hash of the kernel compiler's bytes, as hexadecimal text: objects and packed
 /// weights of another one are not reused.
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler);

@@ -33,7 +33,8 @@ std::unique_ptr<mlir::Pass> selectFormats(const PipelineOptions &options) {
 }
 
 std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
-  return createSelectKernels({options.target, options.schedule});
+  return createSelectKernels(
+      {options.target, options.tuned, options.schedule, options.chunkBytes});
 }
 
 std::unique_ptr<mlir::Pass> planBuffers(const PipelineOptions &options) {
@@ -90,7 +91,9 @@ std::string stopNames() {
 
 std::string PipelineOptions::str() const {
   std::string text = "format=" + format + " activations=" + activations +
-                     " target=" + target + " schedule=" + schedule +
+                     " target=" + target + " tuned=" + tuned +
+                     " schedule=" + schedule +
+                     " chunk-bytes=" + std::to_string(chunkBytes) +
                      " prefill-chunk=" + std::to_string(prefillChunk);
   if (taps)
     text += " taps";

@@ -36,9 +36,10 @@ using Timings = std::vector<std::pair<std::string, double>>;
 struct PipelineOptions {
   std::string format = "stored";
   std::string activations = "q8g32";
-  std::string target; // empty: this machine's
-  std::string
-      schedule; // file whose points win over the built-in ones; may be empty
+  std::string target;     // empty: this machine's
+  std::string tuned;      // file of `tune` for this machine; may be empty
+  std::string schedule;   // file whose points win over all others; may be empty
+  int64_t chunkBytes = 0; // wanted weights of a chunk; 0: the default
   int64_t prefillChunk = 128;
   bool taps = false; // every result is kept and can be written
   std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"

@@ -26,7 +26,8 @@ ir::CacheType cacheOf(mlir::Value value) {
 template <typename Op>
 KernelRequest linearRequest(Op op, mlir::Value weight, int64_t matrices,
                             int64_t headWidth, Dims rest, bool wholeRows,
-                            std::vector<std::string> options) {
+                            std::vector<std::string> options,
+                            int64_t chunkBytes) {
   ir::WeightType type = weightOf(weight);
   const CatalogFormat *format =
       KernelCatalog::builtin().format(type.getFormat().str());
@@ -37,7 +38,9 @@ KernelRequest linearRequest(Op op, mlir::Value weight, int64_t matrices,
   if (wholeRows)
     request.dims.emplace_back("n", rows);
   request.dims.emplace_back(
-      "m", format ? chunkRows(*format, rows, inner, headWidth, matrices) : 0);
+      "m",
+      format ? chunkRows(*format, rows, inner, headWidth, matrices, chunkBytes)
+             : 0);
   llvm::append_range(request.dims, rest);
   llvm::append_range(request.options, options);
   return request;
@@ -60,7 +63,8 @@ std::vector<std::string> joined(std::string first,
 
 } // namespace
 
-KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens) {
+KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens,
+                            int64_t chunkBytes) {
   KernelRequest request =
       llvm::TypeSwitch<mlir::Operation *, KernelRequest>(op)
           .Case([](ir::EmbeddingOp op) {
@@ -80,38 +84,42 @@ KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens) {
             return KernelRequest{
                 "quantize", {}, {{"k", ir::widthOf(op.getX().getType())}}};
           })
-          .Case([](ir::LinearOp op) {
-            return linearRequest(op, op.getWeight(), 1, 1, {}, true,
-                                 flags({{"bias", op.getBias()},
-                                        {"residual", op.getResidual()}}));
+          .Case([&](ir::LinearOp op) {
+            return linearRequest(
+                op, op.getWeight(), 1, 1, {}, true,
+                flags({{"bias", op.getBias()}, {"residual", op.getResidual()}}),
+                chunkBytes);
           })
-          .Case([](ir::LinearSwigluOp op) {
-            return linearRequest(op, op.getGate(), 2, 1, {}, true, {});
+          .Case([&](ir::LinearSwigluOp op) {
+            return linearRequest(op, op.getGate(), 2, 1, {}, true, {},
+                                 chunkBytes);
           })
-          .Case([](ir::LinearRopeOp op) {
+          .Case([&](ir::LinearRopeOp op) {
             int64_t width = weightOf(op.getTable()).getDim(1);
             return linearRequest(
                 op, op.getWeight(), 1, width, {{"c", width}}, true,
-                flags({{"bias", op.getBias()}, {"norm", op.getNorm()}}));
+                flags({{"bias", op.getBias()}, {"norm", op.getNorm()}}),
+                chunkBytes);
           })
-          .Case([](ir::LinearRopeAppendOp op) {
-            ir::CacheType cache = cacheOf(op.getCache());
-            return linearRequest(
-                op, op.getWeight(), 1, cache.getHeadWidth(),
-                {{"c", cache.getHeadWidth()}, {"s", cache.getPositions()}},
-                false,
-                joined(
-                    cache.getElement().str(),
-                    flags({{"bias", op.getBias()}, {"norm", op.getNorm()}})));
-          })
-          .Case([](ir::LinearAppendOp op) {
+          .Case([&](ir::LinearRopeAppendOp op) {
             ir::CacheType cache = cacheOf(op.getCache());
             return linearRequest(
                 op, op.getWeight(), 1, cache.getHeadWidth(),
                 {{"c", cache.getHeadWidth()}, {"s", cache.getPositions()}},
                 false,
                 joined(cache.getElement().str(),
-                       flags({{"bias", op.getBias()}})));
+                       flags({{"bias", op.getBias()}, {"norm", op.getNorm()}})),
+                chunkBytes);
+          })
+          .Case([&](ir::LinearAppendOp op) {
+            ir::CacheType cache = cacheOf(op.getCache());
+            return linearRequest(
+                op, op.getWeight(), 1, cache.getHeadWidth(),
+                {{"c", cache.getHeadWidth()}, {"s", cache.getPositions()}},
+                false,
+                joined(cache.getElement().str(),
+                       flags({{"bias", op.getBias()}})),
+                chunkBytes);
           })
           .Case([](ir::RopeOp op) {
             return KernelRequest{"rope",

@@ -31,8 +31,10 @@ struct KernelRequest {
   std::vector<std::pair<std::string, int64_t>> dims;
 };
 
-/// The kernel of a compute op; `tokens` is 1, or 0 when T is known at run time.
-KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens);
+/// The kernel of a compute op; `tokens` is 1, or 0 when T is known at run time;
+/// a chunk of a linear reads about `chunkBytes` of weights.
+KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens,
+                            int64_t chunkBytes);
 
 /// The value that a kernel's operand of this name (not a scalar) is read from
 /// or, for an output, that the op defines. Null when the op has none.

@@ -47,7 +47,9 @@ def SelectKernels : Pass<"qwen-select-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"target", "target", "std::string", "\"\"", "target name of the catalog; empty: this machine's">,
-    Option<"schedule", "schedule", "std::string", "\"\"", "schedule file whose points win over the built-in ones">,
+    Option<"tuned", "tuned", "std::string", "\"\"", "measured schedule file; entries of other machines are left out">,
+    Option<"schedule", "schedule", "std::string", "\"\"", "schedule file whose points win over all others">,
+    Option<"chunkBytes", "chunk-bytes", "int64_t", "0", "wanted weight bytes of a linear's chunk; 0: the default">,
   ];
 }
 

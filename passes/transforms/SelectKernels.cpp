@@ -20,20 +20,24 @@ namespace {
 struct SelectKernelsPass : impl::SelectKernelsBase<SelectKernelsPass> {
   using Base::Base;
 
-  mlir::LogicalResult readSchedule(std::optional<ScheduleFile> &points) {
-    if (schedule.empty())
+  /// Adds a file's entries; later ones win. `machine` is empty for a file that
+  /// the user named: its entries count wherever they were measured.
+  mlir::LogicalResult readSchedule(llvm::StringRef path,
+                                   const std::string &machine,
+                                   ScheduleFile &points) {
+    if (path.empty())
       return mlir::success();
-    mlir::Location file =
-        mlir::FileLineColLoc::get(&getContext(), schedule, 0, 0);
-    auto text = llvm::MemoryBuffer::getFile(schedule);
+    mlir::Location file = mlir::FileLineColLoc::get(&getContext(), path, 0, 0);
+    auto text = llvm::MemoryBuffer::getFile(path);
     if (!text)
       return mlir::emitError(file)
              << "cannot be read: " << text.getError().message();
     std::string error;
-    points = ScheduleFile::parse((*text)->getBuffer().str(),
-                                 KernelCatalog::builtin(), error);
-    if (!points)
+    auto read = ScheduleFile::parse((*text)->getBuffer().str(),
+                                    KernelCatalog::builtin(), error, machine);
+    if (!read)
       return mlir::emitError(file) << error;
+    llvm::append_range(points.entries, read->entries);
     return mlir::success();
   }
 
@@ -41,24 +45,26 @@ struct SelectKernelsPass : impl::SelectKernelsBase<SelectKernelsPass> {
     const KernelCatalog &catalog = KernelCatalog::builtin();
     const CatalogTarget *machine =
         target.empty() ? catalog.host() : catalog.target(target);
-    std::optional<ScheduleFile> points;
+    ScheduleFile points;
     if (!machine) {
       getOperation().emitError() << "no target `" << target << "`";
       return signalPassFailure();
     }
-    if (failed(readSchedule(points)))
+    if (failed(readSchedule(tuned, cpuName(), points)) ||
+        failed(readSchedule(schedule, "", points)))
       return signalPassFailure();
-    const ScheduleFile *overrides = points ? &*points : nullptr;
+    const int64_t wantedBytes =
+        chunkBytes > 0 ? int64_t(chunkBytes) : kChunkBytes;
     for (auto function : getOperation().getOps<mlir::func::FuncOp>()) {
       int64_t tokens = stepTokens(function);
       mlir::WalkResult walk = function.walk([&](mlir::Operation *op) {
         if (!ir::isCompute(op))
           return mlir::WalkResult::advance();
-        KernelRequest request = kernelRequest(op, tokens);
+        KernelRequest request = kernelRequest(op, tokens, wantedBytes);
         std::string error;
         std::optional<KernelSymbol> symbol =
             catalog.chooseSymbol(request.kernel, request.options, request.dims,
-                                 machine->name, overrides, error);
+                                 machine->name, &points, error);
         if (!symbol) {
           op->emitError() << "no kernel for `" << op->getName().getStringRef()
                           << "` (" << ir::nameOf(op->getLoc())

@@ -9,16 +9,13 @@
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Space.h"
 #include "tools/qwenc-kernel/Subcommands.h"
+#include "tools/qwenc-kernel/Timing.h"
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <ctime>
 #include <iomanip>
 #include <iostream>
 #include <thread>
-
-#include <sys/mman.h>
 
 namespace qwen {
 namespace {
@@ -31,27 +28,6 @@ struct Flags {
   int64_t threads = 1, tokens = 1, position = -1, repeats = 7, megabytes = 192;
   bool hot = false;
 };
-
-/// Time of the wall, or of this thread alone: on a shared machine, one thread's
-/// own time leaves out what others took of its core.
-double seconds(bool own) {
-  timespec now;
-  clock_gettime(own ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &now);
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
-
-/// Sums all bytes in wide vectors; the sum keeps the loads alive.
-uint64_t readAll(const uint8_t *bytes, int64_t size) {
-  using Words = uint64_t __attribute__((vector_size(64)));
-  const Words *words = reinterpret_cast<const Words *>(bytes);
-  Words sums[4] = {};
-  for (int64_t i = 0; i + 4 <= size / 64; i += 4)
-    for (int64_t j = 0; j < 4; ++j)
-      sums[j] += words[i + j];
-  const Words total = sums[0] + sums[1] + sums[2] + sums[3];
-  return total[0] ^ total[1] ^ total[2] ^ total[3] ^ total[4] ^ total[5] ^
-         total[6] ^ total[7];
-}
 
 /// Runs work(thread, index) for every index, claimed in order, on the given
 /// number of threads; seconds taken.
@@ -72,62 +48,6 @@ double parallel(int64_t threads, int64_t count, Work work) {
   return seconds(threads == 1) - start;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// Weights of many chunks in one mapping, planes one after the other as in a
-/// weights file.
-class Chunks {
-public:
-  Chunks(const Trial &trial, int64_t wantedBytes)
-      : planes(trial.planeSizes()), hosts(trial.hosts()) {
-    for (int64_t plane : planes)
-      chunkBytes += plane;
-    if (chunkBytes == 0)
-      return;
-    count = std::max<int64_t>(1, wantedBytes / chunkBytes);
-    bytes = static_cast<uint8_t *>(mmap(nullptr, size_t(size()),
-                                        PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (bytes == MAP_FAILED)
-      throw codegen::KernelError{"no memory for " + std::to_string(size()) +
-                                 " bytes of weights"};
-    // As the runtime maps a weights file.
-    madvise(bytes, size_t(size()), MADV_HUGEPAGE);
-    uint8_t *at = bytes;
-    for (size_t i = 0; i < planes.size(); ++i)
-      for (int64_t chunk = 0; chunk < count; ++chunk, at += planes[i])
-        std::memcpy(at, hosts[i], size_t(planes[i]));
-  }
-  ~Chunks() {
-    if (bytes)
-      munmap(bytes, size_t(size()));
-  }
-  Chunks(const Chunks &) = delete;
-  Chunks &operator=(const Chunks &) = delete;
-
-  int64_t size() const { return count * chunkBytes; }
-  std::vector<uint8_t *> at(int64_t chunk) const {
-    std::vector<uint8_t *> list = hosts;
-    uint8_t *start = bytes;
-    for (size_t i = 0; i < planes.size(); ++i)
-      if (planes[i]) {
-        list[i] = start + chunk * planes[i];
-        start += count * planes[i];
-      }
-    return list;
-  }
-
-  int64_t count = 1, chunkBytes = 0;
-  uint8_t *bytes = nullptr;
-
-private:
-  std::vector<int64_t> planes;
-  std::vector<uint8_t *> hosts;
-};
-
 void measure(const SharedObject &library, const KernelSymbol &symbol,
              const Flags &flags) {
   void *function = library.find(symbol);
@@ -140,7 +60,7 @@ void measure(const SharedObject &library, const KernelSymbol &symbol,
   std::vector<std::unique_ptr<Trial>> trials;
   for (int64_t thread = 0; thread < flags.threads; ++thread)
     trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
-  const Chunks chunks(*trials[0], flags.hot ? 0 : flags.megabytes << 20);
+  const WeightCopies chunks(*trials[0], flags.hot ? 0 : flags.megabytes << 20);
   std::vector<std::vector<codegen::PreparedCall>> prepared;
   for (const std::unique_ptr<Trial> &trial : trials) {
     prepared.emplace_back();

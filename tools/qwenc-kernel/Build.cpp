@@ -33,6 +33,9 @@ std::string firstLines(const std::string &text) {
 [[noreturn]] void runChild(const KernelSymbol &symbol,
                            const BuildOptions &options, int errorPipe) {
   dup2(errorPipe, STDERR_FILENO);
+  std::signal(SIGINT, SIG_DFL);
+  if (options.limitSeconds > 0)
+    alarm(unsigned(options.limitSeconds));
   const std::filesystem::path object =
       options.directory / (symbol.str() + ".o");
   std::string text;
@@ -81,13 +84,17 @@ std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols,
   std::deque<KernelSymbol> waiting;
   std::set<std::string> seen;
   for (const KernelSymbol &symbol : symbols)
-    if (seen.insert(symbol.str()).second)
+    if (seen.insert(symbol.str()).second &&
+        !(options.reuse &&
+          std::filesystem::exists(options.directory / (symbol.str() + ".o"))))
       waiting.push_back(symbol);
 
   std::vector<std::string> failures;
   std::map<pid_t, Child> running;
   int64_t done = 0;
   while (!waiting.empty() || !running.empty()) {
+    if (options.stop && *options.stop)
+      waiting.clear();
     while (!waiting.empty() &&
            int64_t(running.size()) < std::max<int64_t>(1, options.jobs)) {
       const KernelSymbol symbol = waiting.front();
@@ -116,7 +123,11 @@ std::vector<std::string> buildObjects(const std::vector<KernelSymbol> &symbols,
     if (child == running.end())
       continue;
     const std::string text = firstLines(drain(child->second.errorPipe));
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+      failures.push_back(child->second.symbol +
+                         ": compiling took longer than " +
+                         std::to_string(options.limitSeconds) + " s");
+    else if (WIFSIGNALED(status))
       failures.push_back(
           child->second.symbol + ": the kernel compiler ended by signal " +
           std::to_string(WTERMSIG(status)) + (text.empty() ? "" : ": " + text));

@@ -17,6 +17,9 @@ struct BuildOptions {
   bool assembly = false; // write SYMBOL.s as well
   /// Called when a symbol is done, with the number done so far.
   std::function<void(const std::string &symbol, int64_t done)> progress;
+  bool reuse = false;                 // take objects that are there already
+  int64_t limitSeconds = 0;           // for one kernel; 0: none
+  const volatile int *stop = nullptr; // starts no further kernel when set
 };
 
 /// Builds each distinct symbol; returns one `SYMBOL: reason` line for each that

@@ -61,8 +61,10 @@ void addBuild(CLI::App &app, int &status) {
     const size_t total =
         std::set<std::string>(flags->symbols.begin(), flags->symbols.end())
             .size();
-    BuildOptions options{flags->directory, flags->jobs, flags->assembly,
-                         nullptr};
+    BuildOptions options;
+    options.directory = flags->directory;
+    options.jobs = flags->jobs;
+    options.assembly = flags->assembly;
     if (!flags->quiet)
       options.progress = [total](const std::string &symbol, int64_t done) {
         std::cout << "[" << done << "/" << total << "] " << symbol << std::endl;

@@ -1,7 +1,6 @@
 // SharedObject.cpp - links with whichever linker this machine has; kernels need
 // no library.
 #include "tools/qwenc-kernel/SharedObject.h"
-#include "tools/qwenc-kernel/Build.h"
 
 #include <cstdlib>
 #include <set>
@@ -31,7 +30,13 @@ bool runProgram(std::vector<std::string> words) {
 } // namespace
 
 SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
-                           int64_t jobs) {
+                           int64_t jobs)
+    : SharedObject(
+          symbols,
+          BuildOptions{.directory = {}, .jobs = jobs, .progress = nullptr}) {}
+
+SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
+                           BuildOptions options) {
   std::string pattern =
       (std::filesystem::temp_directory_path() / "qwenc-kernel-XXXXXX").string();
   if (!mkdtemp(pattern.data())) {
@@ -39,13 +44,12 @@ SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
     return;
   }
   folder = pattern;
-  failureTexts = buildObjects(symbols, {.directory = folder,
-                                        .jobs = jobs,
-                                        .assembly = false,
-                                        .progress = nullptr});
+  if (options.directory.empty())
+    options.directory = folder;
+  failureTexts = buildObjects(symbols, options);
   std::set<std::string> objects;
   for (const KernelSymbol &symbol : symbols)
-    if (const auto object = folder / (symbol.str() + ".o");
+    if (const auto object = options.directory / (symbol.str() + ".o");
         std::filesystem::exists(object))
       objects.insert(object.string());
   if (objects.empty())

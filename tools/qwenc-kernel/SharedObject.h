@@ -2,7 +2,7 @@
 // into this process.
 #pragma once
 
-#include "codegen/catalog/KernelSymbol.h"
+#include "tools/qwenc-kernel/Build.h"
 
 #include <filesystem>
 #include <string>
@@ -15,6 +15,8 @@ public:
   /// Builds, links and loads the symbols in a scratch folder of its own.
   /// Failures are in `failures()`.
   SharedObject(const std::vector<KernelSymbol> &symbols, int64_t jobs);
+  /// The same with objects in a folder of the caller's, and its limits.
+  SharedObject(const std::vector<KernelSymbol> &symbols, BuildOptions options);
   ~SharedObject();
   SharedObject(const SharedObject &) = delete;
   SharedObject &operator=(const SharedObject &) = delete;

@@ -18,5 +18,6 @@ using AddCommand = std::function<int()> (*)(CLI::App &app);
 std::function<int()> addCompileCommand(CLI::App &app);
 std::function<int()> addInterpretCommand(CLI::App &app);
 std::function<int()> addVerifyCommand(CLI::App &app);
+std::function<int()> addTuneCommand(CLI::App &app);
 
 } // namespace qwen

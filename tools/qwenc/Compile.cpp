@@ -19,13 +19,14 @@
 #include "tools/qwenc/CompileOptions.h"
 #include "tools/qwenc/ModelText.h"
 #include "tools/qwenc/Reporting.h"
+#include "tools/qwenc/ScheduledKernels.h"
+#include "tools/qwenc/Siblings.h"
+#include "tools/qwenc/TunedChoices.h"
 #include "tools/qwenc/verify/Verify.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cstring>
@@ -54,6 +55,35 @@ public:
     if (code == 0 && options.time)
       printTimings(timings);
     return code;
+  }
+
+  /// Up to the scheduled stop, and then no output: what is called how often.
+  int collect(CompileOptions &resolved,
+              std::vector<std::pair<std::string, int64_t>> &calls) {
+    options.stop = "scheduled";
+    options.output = "-";
+    if (int code = readNamedBuild())
+      return code;
+    if (std::optional<std::string> problem = resolve(options)) {
+      reportError(*problem);
+      return kExitUser;
+    }
+    mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
+    if (int code = passesOnly())
+      return code;
+    module->walk([&](mlir::Operation *op) {
+      auto partition = ir::getPartition(op);
+      if (!ir::isCompute(op) || !partition)
+        return;
+      std::string symbol = ir::getKernel(op).str();
+      auto row = llvm::find_if(
+          calls, [&](const auto &known) { return known.first == symbol; });
+      if (row == calls.end())
+        row = calls.insert(calls.end(), {symbol, 0});
+      row->second += partition.getChunks();
+    });
+    resolved = options;
+    return 0;
   }
 
 private:
@@ -95,10 +125,9 @@ private:
     return 0;
   }
 
-  int compile() {
+  int passesOnly() {
     context.loadDialect<mlir::func::FuncDialect, ir::QwenDialect,
                         mlir::LLVM::LLVMDialect>();
-    mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
     bool isText = llvm::StringRef(options.model).ends_with(".mlir");
     int code = isText ? parse() : import();
     if (code != 0 || options.pipeline.stop == Stop::Spec)
@@ -106,7 +135,13 @@ private:
     imported = mlir::OwningOpRef<mlir::ModuleOp>(module->clone());
     if (!ir::getPlan(*module))
       code = runPasses();
-    if (code != 0)
+    return code;
+  }
+
+  int compile() {
+    mlir::ScopedDiagnosticHandler handler(&context, reportDiagnostic);
+    int code = passesOnly();
+    if (code != 0 || options.pipeline.stop == Stop::Spec)
       return code;
     return options.pipeline.stop <= Stop::Planned ? writeIR() : emit();
   }
@@ -151,6 +186,11 @@ private:
     if (*options.context < 1 || *options.context > most) {
       reportError("`--context` is " + std::to_string(*options.context) +
                   "; the model takes 1 to " + std::to_string(most) + " tokens");
+      return kExitUser;
+    }
+    if (std::optional<std::string> problem =
+            applyTuned(source->spec, options)) {
+      llvm::errs() << *problem << "\n";
       return kExitUser;
     }
     options.pipeline.prefillChunk =
@@ -239,14 +279,6 @@ private:
     facts.vocabSize = spec.vocabSize;
     facts.context = *options.context;
     return facts;
-  }
-
-  static std::string siblingOf(llvm::StringRef path) {
-    std::string self = llvm::sys::fs::getMainExecutable(nullptr, nullptr);
-    llvm::SmallString<256> result(llvm::sys::path::parent_path(self));
-    llvm::sys::path::append(result, path);
-    llvm::sys::path::remove_dots(result, /*remove_dot_dot=*/true);
-    return result.str().str();
   }
 
   int emit() {
@@ -386,6 +418,11 @@ private:
 
 int compileModel(const CompileOptions &options) {
   return Compilation(options).run();
+}
+
+int scheduledKernels(CompileOptions &options,
+                     std::vector<std::pair<std::string, int64_t>> &calls) {
+  return Compilation(options).collect(options, calls);
 }
 
 std::function<int()> addCompileCommand(CLI::App &app) {

@@ -40,13 +40,16 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
   command
       .add_option("--prefill-chunk", pipeline.prefillChunk,
                   "prompt tokens computed at once")
+      ->each([&](const std::string &) { options.prefillChunkGiven = true; })
       ->capture_default_str();
   command
       .add_option("--target", pipeline.target,
                   "CPU to compile for; default this machine's best")
       ->each([&](const std::string &) { options.targetGiven = true; });
   command.add_option("--schedule", pipeline.schedule,
-                     "schedule points that win over the built-in ones");
+                     "schedule points that win over tuned and shipped ones");
+  command.add_flag("--no-tuned", options.ignoreTuned,
+                   "leave out what `qwenc tune` found on this machine");
   command
       .add_option("--disable-pass", pipeline.disabledPasses,
                   "leave out a fusion pass")

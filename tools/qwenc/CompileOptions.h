@@ -27,10 +27,13 @@ struct CompileOptions {
   bool pack = true;   // else the weights come from another build
   bool time = false;
   std::string stop = "exe";
+  bool ignoreTuned = false; // takes no results of `tune` by itself
+  std::optional<int64_t> spinMicroseconds; // absent: the runtime's own
   PipelineOptions pipeline;
 
   // What the command line gave and a named build must not override.
-  bool formatGiven = false, activationsGiven = false, targetGiven = false;
+  bool formatGiven = false, activationsGiven = false, targetGiven = false,
+       prefillChunkGiven = false;
 };
 
 /// Declares the options of `compile`.

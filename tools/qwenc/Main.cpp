@@ -10,7 +10,8 @@
 int main(int argc, char **argv) {
   static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand,
                                                    qwen::addInterpretCommand,
-                                                   qwen::addVerifyCommand};
+                                                   qwen::addVerifyCommand,
+                                                   qwen::addTuneCommand};
 
   // A file that grows too large is a failed write, here and in the programs
   // that this one starts.

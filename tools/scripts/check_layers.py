@@ -13,6 +13,7 @@ ALLOWED = {
     "tests": [""],
     "codegen/emit": ["passes", "codegen/catalog", "runtime/include"],
     "codegen/catalog": [],
+    "codegen/tuning": ["codegen/catalog"],
     "codegen/kernels": ["codegen/formats", "codegen/targets", "codegen/catalog"],
     "codegen/formats": ["codegen/kernels", "codegen/targets", "codegen/catalog"],
     "codegen/targets": ["codegen/kernels", "codegen/formats", "codegen/catalog"],

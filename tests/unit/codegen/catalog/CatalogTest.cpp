@@ -169,7 +169,8 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
   } rows[] = {
       {"{", "not valid JSON"},
       {"[]", "a schedule file is an object with the list `points`"},
-      {R"({"points": [], "extra": 1})", "unknown key `extra`"},
+      {R"({"points": [], "extra": 1})",
+       "unknown key `extra`; keys: target, points, models"},
       {R"({"target": "arm", "points": []})", "unknown target \"arm\""},
       {R"({"points": [1]})", "points[0] is not an object"},
       {R"({"points": [{"point": {}}]})", "points[0] needs `kernel`"},

@@ -1,0 +1,46 @@
+// Timing.h - clock, read rate and weights that no cache holds, for programs
+// that measure kernels.
+#pragma once
+
+#include "codegen/kernels/Trial.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace qwen {
+
+/// Time of the wall, or of this thread alone: on a shared machine, one thread's
+/// own time leaves out what others took of its core.
+double seconds(bool own = false);
+
+double median(std::vector<double> values);
+
+/// Sums all bytes in wide vectors; the sum keeps the loads alive.
+uint64_t readAll(const uint8_t *bytes, int64_t size);
+
+/// Weights of many chunks in one mapping, planes one after the other as in a
+/// weights file and in pages as the runtime maps it; copies of the trial's own
+/// chunk. Throws KernelError when there
+/// is no memory.
+class WeightCopies {
+public:
+  WeightCopies(const codegen::Trial &trial, int64_t wantedBytes);
+  ~WeightCopies();
+  WeightCopies(const WeightCopies &) = delete;
+  WeightCopies &operator=(const WeightCopies &) = delete;
+
+  int64_t size() const { return count * chunkBytes; }
+  /// The trial's arguments with the planes of one copy.
+  std::vector<uint8_t *> at(int64_t chunk) const;
+  /// `hosts` with the planes of one copy in place of its own.
+  void place(int64_t chunk, std::vector<uint8_t *> &hosts) const;
+
+  int64_t count = 1, chunkBytes = 0;
+  uint8_t *bytes = nullptr;
+
+private:
+  std::vector<int64_t> planes;
+  std::vector<uint8_t *> hosts;
+};
+
+} // namespace qwen

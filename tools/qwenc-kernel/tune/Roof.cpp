@@ -1,0 +1,139 @@
+// Roof.cpp - read rate and multiply rates of one core.
+//
+// Source  Williams, Waterman and Patterson, Roofline, CACM 52 (2009)
+#include "tools/qwenc-kernel/tune/Roof.h"
+#include "tools/qwenc-kernel/Timing.h"
+
+#include <algorithm>
+
+#include <immintrin.h>
+#include <sys/mman.h>
+
+namespace qwen {
+namespace {
+
+constexpr int64_t kRounds = 200000;
+constexpr int64_t kSums = 10; // hide a latency of five cycles, two a cycle
+volatile int kept;
+
+/// The sums are needed here: the loop before is not moved behind the clock.
+template <typename Sums>
+inline __attribute__((always_inline)) void need(Sums &sums) {
+  for (auto &sum : sums)
+    asm volatile("" : "+v"(sum));
+}
+
+__attribute__((target("avx512f"))) double wideFloat() {
+  __m512 sums[kSums];
+  for (auto &sum : sums)
+    sum = _mm512_set1_ps(1);
+  const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
+  const double start = seconds();
+  for (int64_t i = 0; i < kRounds; ++i)
+#pragma unroll
+    for (auto &sum : sums)
+      sum = _mm512_fmadd_ps(sum, a, b);
+  need(sums);
+  const double taken = seconds() - start;
+  return double(kRounds * kSums * 16) / taken;
+}
+
+__attribute__((target("avx2,fma"))) double narrowFloat() {
+  __m256 sums[kSums];
+  for (auto &sum : sums)
+    sum = _mm256_set1_ps(1);
+  const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
+  const double start = seconds();
+  for (int64_t i = 0; i < kRounds; ++i)
+#pragma unroll
+    for (auto &sum : sums)
+      sum = _mm256_fmadd_ps(sum, a, b);
+  need(sums);
+  const double taken = seconds() - start;
+  return double(kRounds * kSums * 8) / taken;
+}
+
+__attribute__((target("avx512f,avx512vnni"))) double wideInteger() {
+  __m512i sums[kSums];
+  for (auto &sum : sums)
+    sum = _mm512_setzero_si512();
+  // Opaque, or the loop is a multiplication.
+  volatile int one = 0x01010101;
+  const __m512i a = _mm512_set1_epi32(one);
+  const double start = seconds();
+  for (int64_t i = 0; i < kRounds; ++i)
+#pragma unroll
+    for (auto &sum : sums)
+      sum = _mm512_dpbusd_epi32(sum, a, a);
+  need(sums);
+  const double taken = seconds() - start;
+  return double(kRounds * kSums * 64) / taken;
+}
+
+/// Bytes already widened: one vpmaddwd and one vpaddd for 16 products.
+__attribute__((target("avx2"))) double narrowInteger() {
+  __m256i sums[kSums];
+  for (auto &sum : sums)
+    sum = _mm256_setzero_si256();
+  volatile int one = 0x00010001;
+  __m256i a = _mm256_set1_epi32(one);
+  const double start = seconds();
+  for (int64_t i = 0; i < kRounds; ++i)
+#pragma unroll
+    for (auto &sum : sums)
+      sum =
+          _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_xor_si256(sum, a), a));
+  need(sums);
+  const double taken = seconds() - start;
+  return double(kRounds * kSums * 16) / taken;
+}
+
+double readRate() {
+  constexpr int64_t kBytes = 64 << 20;
+  void *mapped = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (mapped == MAP_FAILED)
+    return 0;
+  double best = 0;
+  for (int64_t repeat = 0; repeat < 5; ++repeat) {
+    const double start = seconds();
+    kept = int(readAll(static_cast<const uint8_t *>(mapped), kBytes));
+    best = std::max(best, double(kBytes) / (seconds() - start));
+  }
+  munmap(mapped, kBytes);
+  return best;
+}
+
+/// The best of a few: what disturbs only makes it slower.
+double best(double (*measure)()) {
+  double most = 0;
+  for (int64_t repeat = 0; repeat < 5; ++repeat)
+    most = std::max(most, measure());
+  return most;
+}
+
+} // namespace
+
+double Roof::microseconds(int64_t bytes, int64_t products,
+                          bool integers) const {
+  const double rate = integers ? integerProducts : floatProducts;
+  return 1e6 * std::max(bytesPerSecond > 0 ? double(bytes) / bytesPerSecond : 0,
+                        rate > 0 ? double(products) / rate : 0);
+}
+
+Roof measureRoof(int64_t lanes, bool integerDots) {
+  __builtin_cpu_init();
+  Roof roof;
+  roof.bytesPerSecond = readRate();
+  if (lanes >= 16 && __builtin_cpu_supports("avx512f"))
+    roof.floatProducts = best(wideFloat);
+  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    roof.floatProducts = best(narrowFloat);
+  if (integerDots && __builtin_cpu_supports("avx512vnni"))
+    roof.integerProducts = best(wideInteger);
+  else if (__builtin_cpu_supports("avx2"))
+    roof.integerProducts = best(narrowInteger);
+  return roof;
+}
+
+} // namespace qwen
