@@ -16,11 +16,10 @@ constexpr int64_t kRounds = 200000;
 constexpr int64_t kSums = 10; // hide a latency of five cycles, two a cycle
 volatile int kept;
 
-/// The sums are needed here: the loop before is not moved behind the clock.
-template <typename Sums>
-inline __attribute__((always_inline)) void need(Sums &sums) {
-  for (auto &sum : sums)
-    asm volatile("" : "+v"(sum));
+/// Whatever is there is needed now: the loop before is not moved behind the
+/// clock.
+template <typename Sums> void need(Sums &sums) {
+  asm volatile("" : : "r"(&sums) : "memory");
 }
 
 __attribute__((target("avx512f"))) double wideFloat() {
