@@ -126,10 +126,10 @@ struct ScheduleFile {
     bool measured = false; // matches equal options only
   };
   /// What the steps of one model are built with: {"models": [{"model",
-  /// "chunk_bytes", "prefill_chunk", "spin_us"}]}; absent ones are defaults.
+  /// "chunk_bytes", "prefill_chunk"}]}; absent ones are defaults.
   struct Model {
     std::string model; // modelKey of Tuned.h
-    std::optional<int64_t> chunkBytes, prefillChunk, spinMicroseconds;
+    std::optional<int64_t> chunkBytes, prefillChunk;
   };
   std::vector<Entry> entries;
   std::vector<Model> models;

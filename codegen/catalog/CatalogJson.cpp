@@ -131,8 +131,7 @@ std::optional<std::string> readModel(const json &object,
   constexpr int64_t kMost = 1 << 30;
   const std::pair<const char *, std::optional<int64_t> *> fields[] = {
       {"chunk_bytes", &model.chunkBytes},
-      {"prefill_chunk", &model.prefillChunk},
-      {"spin_us", &model.spinMicroseconds}};
+      {"prefill_chunk", &model.prefillChunk}};
   for (const auto &[key, value] : object.items()) {
     if (key == "model" || key == "measured")
       continue;
@@ -141,7 +140,7 @@ std::optional<std::string> readModel(const json &object,
         [&, &key = key](const auto &row) { return row.first == key; });
     if (field == std::end(fields))
       return "has the unknown key `" + key +
-             "`; keys: model, chunk_bytes, prefill_chunk, spin_us";
+             "`; keys: model, chunk_bytes, prefill_chunk";
     if (!value.is_number_integer() || value < 0 || value > kMost)
       return "sets `" + key + "` to " + value.dump() + "; it is 0 to " +
              std::to_string(kMost);

@@ -72,7 +72,6 @@ ordered_json modelJson(const TunedModel &model) {
   };
   put("chunk_bytes", model.choices.chunkBytes);
   put("prefill_chunk", model.choices.prefillChunk);
-  put("spin_us", model.choices.spinMicroseconds);
   row["measured"] = {{"machine", model.machine},
                      {"decode_ratio", rounded(model.decodeRatio)},
                      {"prefill_ratio", rounded(model.prefillRatio)}};

@@ -16,6 +16,7 @@ void addBuild(CLI::App &app, int &status);
 void addShow(CLI::App &app, int &status);
 void addCheck(CLI::App &app, int &status);
 void addBench(CLI::App &app, int &status);
+void addReplay(CLI::App &app, int &status);
 void addTune(CLI::App &app, int &status);
 void addPack(CLI::App &app, int &status);
 

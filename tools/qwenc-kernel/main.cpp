@@ -14,6 +14,7 @@ int main(int argc, char **argv) {
   qwen::addShow(app, status);
   qwen::addCheck(app, status);
   qwen::addBench(app, status);
+  qwen::addReplay(app, status);
   qwen::addTune(app, status);
   qwen::addPack(app, status);
   try {

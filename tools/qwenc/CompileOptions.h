@@ -28,7 +28,6 @@ struct CompileOptions {
   bool time = false;
   std::string stop = "exe";
   bool ignoreTuned = false; // takes no results of `tune` by itself
-  std::optional<int64_t> spinMicroseconds; // absent: the runtime's own
   PipelineOptions pipeline;
 
   // What the command line gave and a named build must not override.

@@ -20,7 +20,7 @@ constexpr const char *kStyle = R"css(
   --line: #333b48; --page: #14181f; --card: #1b2029; --good: #4fc3b8;
   --base: #f0a35e; --roof: #9aa5b8; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--page); margin: 0 auto; padding: 24px; max-width: 1100px; }
+  background: var(--page); margin: 0 auto; padding: 24px; max-width: 1320px; }
 h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 32px 0 8px; }
 h3 { font-size: 13px; margin: 0 0 4px; font-weight: 600; overflow-wrap: anywhere; }
 p { color: var(--faint); margin: 0 0 12px; max-width: 75ch; }

@@ -55,7 +55,6 @@ std::optional<std::string> applyTuned(const ModelSpec &spec,
       options.pipeline.chunkBytes = *model.chunkBytes;
     if (model.prefillChunk.value_or(0) > 0 && !options.prefillChunkGiven)
       options.pipeline.prefillChunk = *model.prefillChunk;
-    options.spinMicroseconds = model.spinMicroseconds;
   }
   return std::nullopt;
 }

@@ -52,7 +52,7 @@ TunedFile parsed(const TunedFile &file, const std::string &machine = "") {
 TEST(Tuned, ReadsBackWhatItPrints) {
   TunedFile file = fileOf({sample(896, 8), sample(1536, 9)});
   TunedModel model;
-  model.choices = {"d896", 65536, 256, std::nullopt};
+  model.choices = {"d896", 65536, 256};
   model.machine = "here";
   model.prefillRatio = 1.25;
   file.put(model);
