@@ -12,7 +12,7 @@ import pytest
 
 import checkpoint
 import models
-from harness import BIN, QWENC, execute, same_bits, succeed, compile_model
+from harness import BIN, QWENC, ROOT, execute, same_bits, succeed, compile_model
 
 KERNEL = BIN / "qwenc-kernel"
 
@@ -60,23 +60,50 @@ def test_compile_takes_up_results_and_no_bit_changes(model, home):
     for entry in entries:
         measured = entry["measured"]
         assert measured["us"] <= measured["default_us"] and len(measured["trials"]) > 1
-        # What the search compiled is what compiling finds: nothing of the winner is built again.
-        assert entry["point"].keys() == dict.fromkeys(entry["point"]).keys()
 
-    # A point that no default has, to be sure that the file is what counts.
-    chosen = next(entry for entry in entries if entry["kernel"] == "linear" and entry["dims"]["t"] == 0)
-    other = next(trial[0] for trial in chosen["measured"]["trials"] if trial[0] != chosen["measured"]["default"] and trial[1])
-    chosen["point"] = dict(zip(chosen["point"], other))
-    path.write_text(json.dumps({"target": json.loads(path.read_text())["target"], "points": entries}))
-    emitted = succeed(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled")
-    words = "_".join(chosen["options"])
-    dims = "_".join(name + str(value) for name, value in chosen["dims"].items())
-    assert f"qk_linear__{words}__{dims}__" in emitted
-    assert re.search(rf"qk_linear__{words}__{dims}__\w+_p{'x'.join(map(str, other))}\b", emitted)
+    # A point that nothing else chooses, to be sure that the file is what counts.
     without = succeed(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled", "--no-tuned")
-    assert without != emitted
+    target = json.loads(path.read_text())["target"]
+
+    def name(entry, point):
+        dims = [letter + str(value) for letter, value in entry["dims"].items()]
+        parts = ["qk_" + entry["kernel"], "_".join(entry["options"]), "_".join(dims)]
+        return "__".join(parts) + f"__{target}_p" + "x".join(map(str, point))
+
+    chosen, other = next(
+        (entry, trial[0])
+        for entry in entries
+        if entry["kernel"].startswith("linear") and "s" not in entry["measured"]
+        for trial in entry["measured"]["trials"]
+        if trial[1] and name(entry, trial[0]) not in without
+    )
+    chosen["point"] = dict(zip(chosen["point"], other))
+    path.write_text(json.dumps({"target": target, "points": entries}))
+    assert name(chosen, other) in succeed(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled")
     tuned = compile_model(model, home / "tuned", "--format", "q8g32").logits(ids)
     assert same_bits(plain, tuned)
+
+
+def test_choices_of_a_model_are_taken_up(home):
+    config = ROOT / "configs/models/qwen2.5-0.5b/config.json"
+    options = (config, "--format", "q8g32", "--emit=scheduled")
+    plain = succeed(QWENC, "compile", *options)
+    content = {"points": [], "models": [{"model": "d896_f4864_l24_h14_g2_c64_v151936_q8g32_q8g32_f16", "chunk_bytes": 1 << 17}]}
+    # Whatever a search leaves is where compiling looks.
+    tune(config, "--format", "q8g32", "--budget", "5s")
+    path = results_in(home)
+    path.write_text(json.dumps(content))
+    larger = succeed(QWENC, "compile", *options)
+    rows = re.compile(r"qk_linear__q8g32_q8g32__k896_n151936_m(\d+)_t1")
+    assert int(rows.search(larger).group(1)) > int(rows.search(plain).group(1))
+    # Another model's choices, and none for this one.
+    content["models"][0]["model"] = "d1"
+    path.write_text(json.dumps(content))
+    assert succeed(QWENC, "compile", *options) == plain
+    content["models"][0]["chunk_bytes"] = -1
+    path.write_text(json.dumps(content))
+    done = execute(QWENC, "compile", *options)
+    assert done.stderr == f"{path}: error: models[0] sets `chunk_bytes` to -1; it is 0 to 1073741824\n"
 
 
 def test_a_second_run_goes_on(model, home):

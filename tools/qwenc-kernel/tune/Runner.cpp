@@ -72,35 +72,47 @@ Runner::Runner(const KernelSymbol &symbol, const Workload &workload)
       symbol.dim("s") > 0 ? std::min(workload.position, room - timedTokens) : 0;
   expected = std::make_unique<Trial>(symbol, checkTokens, checkPosition, kSeed);
   expected->computeReference();
-  timed = std::make_unique<Trial>(symbol, timedTokens, timedPosition, kSeed);
-  weights = std::make_unique<WeightCopies>(*timed, kCopiesBytes);
+  const int64_t most =
+      *std::max_element(workload.threads.begin(), workload.threads.end());
+  for (int64_t thread = 0; thread < most; ++thread)
+    timed.push_back(
+        std::make_unique<Trial>(symbol, timedTokens, timedPosition, kSeed));
+  weights = std::make_unique<WeightCopies>(*timed.front(), kCopiesBytes);
+  for (const std::unique_ptr<Trial> &trial : timed) {
+    calls.emplace_back();
+    for (int64_t copy = 0; copy < weights->count; ++copy) {
+      std::vector<uint8_t *> hosts = trial->hosts();
+      if (weights->chunkBytes)
+        weights->place(copy, hosts);
+      calls.back().push_back(trial->prepare(hosts));
+    }
+  }
 }
 
 int64_t Runner::callProducts() const {
-  return timed->kernel.products ? timed->kernel.products(*timed) : 0;
+  return timed.front()->kernel.products
+             ? timed.front()->kernel.products(*timed.front())
+             : 0;
 }
 
-double Runner::sample(void *function, int64_t calls, int64_t threads,
+double Runner::sample(void *function, int64_t count, int64_t threads,
                       int64_t &cursor) const {
   // Every thread has its own weights ahead, so that none finds them in a cache.
   const int64_t start = cursor;
-  cursor += calls * threads;
+  cursor += count * threads;
   std::atomic<int64_t> ready{0};
   std::vector<double> times(static_cast<size_t>(threads), 0.0);
   const auto work = [&](int64_t thread) {
     pin(thread);
-    std::vector<uint8_t *> hosts = timed->hosts();
-    std::vector<std::unique_ptr<Trial>> own;
     ready.fetch_add(1);
     while (ready.load() < threads) {
     }
-    const double from = seconds();
-    for (int64_t i = 0; i < calls; ++i) {
-      if (weights->chunkBytes)
-        weights->place((start + thread * calls + i) % weights->count, hosts);
-      timed->call(function, hosts);
-    }
-    times[size_t(thread)] = seconds() - from;
+    const double from = seconds(threads == 1);
+    for (int64_t i = 0; i < count; ++i)
+      calls[size_t(thread)]
+           [size_t((start + thread * count + i) % weights->count)]
+               .run(function);
+    times[size_t(thread)] = seconds(threads == 1) - from;
   };
   std::vector<std::thread> others;
   for (int64_t thread = 1; thread < threads; ++thread)
@@ -108,7 +120,7 @@ double Runner::sample(void *function, int64_t calls, int64_t threads,
   work(0);
   for (std::thread &thread : others)
     thread.join();
-  return *std::max_element(times.begin(), times.end()) / double(calls);
+  return *std::max_element(times.begin(), times.end()) / double(count);
 }
 
 void Runner::child(const std::vector<Candidate> &candidates,
@@ -145,7 +157,7 @@ void Runner::child(const std::vector<Candidate> &candidates,
     _exit(0);
 
   // As many calls as the first candidate makes in one sample's time.
-  std::vector<int64_t> calls;
+  std::vector<int64_t> counts;
   std::vector<int64_t> cursors(workload.threads.size(), 0);
   for (size_t team = 0; team < workload.threads.size(); ++team) {
     tell(Record::Begin, good.front(), 0);
@@ -156,21 +168,21 @@ void Runner::child(const std::vector<Candidate> &candidates,
       if (taken * 2 > workload.sampleSeconds)
         break;
     }
-    calls.push_back(count);
+    counts.push_back(count);
   }
   for (int64_t rotation = 0; rotation < rotations; ++rotation) {
     // Each rotation starts elsewhere, so that no candidate always follows the
     // same one.
     std::vector<double> logs(candidates.size(), 0);
-    for (size_t team = 0; team < calls.size(); ++team)
+    for (size_t team = 0; team < counts.size(); ++team)
       for (size_t i = 0; i < good.size(); ++i) {
         const size_t index = good[(i + size_t(rotation)) % good.size()];
         tell(Record::Begin, index, 0);
-        const double time = sample(candidates[index].function, calls[team],
+        const double time = sample(candidates[index].function, counts[team],
                                    workload.threads[team], cursors[team]);
         if (team == 0 && index == good.front())
           tell(Record::Base, index, time);
-        logs[index] += std::log(time) / double(calls.size());
+        logs[index] += std::log(time) / double(counts.size());
       }
     for (const size_t index : good)
       tell(Record::Timed, index, std::exp(logs[index] - logs[good.front()]));

@@ -52,8 +52,11 @@ private:
   const Workload workload;
   int64_t checkTokens, timedTokens, checkPosition, timedPosition;
   std::unique_ptr<codegen::Trial> expected; // with the reference's answers
-  std::unique_ptr<codegen::Trial> timed;
+  // One a thread: threads that write one output would wait for each other.
+  std::vector<std::unique_ptr<codegen::Trial>> timed;
   std::unique_ptr<WeightCopies> weights;
+  // For each thread one a copy of the weights.
+  std::vector<std::vector<codegen::PreparedCall>> calls;
   std::vector<std::string> checked; // symbols
   double baseSeconds = 0;
 
@@ -61,7 +64,7 @@ private:
   [[noreturn]] void child(const std::vector<Candidate> &candidates,
                           const std::vector<size_t> &alive, int64_t rotations,
                           int pipe) const;
-  double sample(void *function, int64_t calls, int64_t threads,
+  double sample(void *function, int64_t count, int64_t threads,
                 int64_t &cursor) const;
 };
 
