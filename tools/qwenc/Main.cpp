@@ -8,10 +8,9 @@
 #include <vector>
 
 int main(int argc, char **argv) {
-  static constexpr qwen::AddCommand kCommands[] = {qwen::addCompileCommand,
-                                                   qwen::addInterpretCommand,
-                                                   qwen::addVerifyCommand,
-                                                   qwen::addTuneCommand};
+  static constexpr qwen::AddCommand kCommands[] = {
+      qwen::addCompileCommand, qwen::addInterpretCommand,
+      qwen::addVerifyCommand, qwen::addTuneCommand};
 
   // A file that grows too large is a failed write, here and in the programs
   // that this one starts.
