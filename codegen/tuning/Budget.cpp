@@ -7,11 +7,10 @@
 namespace qwen {
 
 std::optional<double> parseBudget(std::string_view text, std::string &error) {
-  constexpr int64_t kMostSeconds = 7 * 24 * 3600;
+  constexpr int64_t kMostSeconds = int64_t{7} * 24 * 3600;
   int64_t value = 0;
-  const char *end = text.data() + text.size();
-  const auto [rest, code] = std::from_chars(text.data(), end, value);
-  const std::string_view unit(rest, size_t(end - rest));
+  const auto [rest, code] = std::from_chars(text.begin(), text.end(), value);
+  const std::string_view unit = text.substr(size_t(rest - text.begin()));
   const int64_t scale = unit.empty() || unit == "s" ? 1
                         : unit == "m"               ? 60
                         : unit == "h"               ? 3600

@@ -79,6 +79,15 @@ double logPlace(double value, double low, double high) {
   return (std::log(value) - std::log(low)) / (std::log(high) - std::log(low));
 }
 
+/// The powers of ten between two values.
+std::vector<double> decades(double low, double high) {
+  std::vector<double> list;
+  for (auto power = int64_t(std::ceil(std::log10(low)));
+       std::pow(10, power) < high; ++power)
+    list.push_back(std::pow(10, power));
+  return list;
+}
+
 /// Speed in multiplications a second over multiplications for each byte of
 /// weights; kernels without weights have no place in it.
 std::string roofline(const TunedFile &file) {
@@ -109,13 +118,11 @@ std::string roofline(const TunedFile &file) {
   const auto y = [&](double rate) {
     return kBottom - logPlace(rate, slow, fast) * (kBottom - 20);
   };
-  for (double tick = std::pow(10, std::ceil(std::log10(slow))); tick < fast;
-       tick *= 10) {
+  for (const double tick : decades(slow, fast)) {
     svg.line(kLeft, y(tick), kWidth - 20, y(tick), "axis");
     svg.text(kLeft - 6, y(tick) + 4, number(tick * 1e-9), "end");
   }
-  for (double tick = std::pow(10, std::ceil(std::log10(low))); tick < high;
-       tick *= 10) {
+  for (const double tick : decades(low, high)) {
     svg.line(x(tick), 20, x(tick), kBottom, "axis");
     svg.text(x(tick), kBottom + 16, number(tick), "middle");
   }

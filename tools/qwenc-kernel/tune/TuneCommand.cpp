@@ -4,6 +4,7 @@
 #include "tools/qwenc-kernel/Subcommands.h"
 #include "tools/qwenc-kernel/tune/Tuner.h"
 
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <thread>
@@ -40,7 +41,11 @@ int runTune(Flags &flags) {
   for (std::string text : flags.kernels) {
     int64_t calls = 1;
     if (const size_t star = text.find('*'); star != std::string::npos) {
-      calls = std::max<int64_t>(1, std::atoll(text.c_str() + star + 1));
+      const char *end = text.data() + text.size();
+      const auto [rest, code] =
+          std::from_chars(text.data() + star + 1, end, calls);
+      if (code != std::errc() || rest != end || calls < 1)
+        return refuse("`" + text + "` ends in no number of calls");
       text.resize(star);
     }
     std::vector<KernelSymbol> symbols;
