@@ -28,6 +28,7 @@ int main(int argc, char **argv) {
   app.add_option("subject", options.subject)->required();
   app.add_option("--reference", options.reference);
   app.add_option("--ids", options.idsPath);
+  app.add_option("--report", options.report);
   app.add_flag("--bisect", options.bisect);
   declareBuild(options.build, app);
   auto planted = std::make_shared<int64_t>(0);

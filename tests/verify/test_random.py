@@ -1,7 +1,8 @@
 # QWENC_BIN_DIR=build/bin QWENC_RANDOM_SPECS=50 build/venv/bin/python -m pytest tests/verify/test_random.py
 """Random legal models from seeds, compiled and compared, operator by operator, with the interpreter.
 
-QWENC_RANDOM_FIRST and QWENC_RANDOM_SPECS choose the seeds; a failure prints the line that repeats it.
+QWENC_RANDOM_FIRST, QWENC_RANDOM_SPECS and QWENC_RANDOM_WEIGHTS say where the seeds begin, how many models are made of
+them and how many times the tiny models get other weights; a failure prints the line that repeats it.
 """
 
 import os
@@ -19,6 +20,8 @@ from harness import QWENC, execute, write_ids
 
 FIRST = int(os.environ.get("QWENC_RANDOM_FIRST", 0))
 COUNT = int(os.environ.get("QWENC_RANDOM_SPECS", 50))
+WEIGHTS = int(os.environ.get("QWENC_RANDOM_WEIGHTS", 100))
+OPTIONS = [("--format", "f32", "--activations", "f32"), (), ("--format", "q8g32")]
 
 
 def random_model(seed):
@@ -47,11 +50,23 @@ def random_model(seed):
     return {"seed": 1000 + seed, "types": {"*": stored}, "config": config}, options, draw.randint(1, 16)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
-def test_random_model(seed, tmp_path):
-    row, options, tokens = random_model(seed)
+def accept(seed, row, options, tokens, tmp_path, test, count):
     folder = checkpoint.write_model(tmp_path / "model", row)
     ids = write_ids(tmp_path / "ids", checkpoint.prompt(seed, row["config"]["vocab_size"], tokens))
     done = execute(QWENC, "verify", folder, "--ids", ids, *options)
-    again = f"QWENC_RANDOM_FIRST={seed} QWENC_RANDOM_SPECS=1 python -m pytest tests/verify/test_random.py"
+    again = f"QWENC_RANDOM_FIRST={seed} {count}=1 python -m pytest tests/verify/test_random.py -k {test}"
     assert done.returncode == 0, f"{again}\n{options}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_random_model(seed, tmp_path):
+    accept(seed, *random_model(seed), tmp_path, "test_random_model", "QWENC_RANDOM_SPECS")
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + WEIGHTS))
+def test_random_weights(seed, tmp_path):
+    """No false alarm, whatever the weights and the prompt of a tiny model."""
+    names = list(models.TINY)
+    row = models.TINY[names[seed % len(names)]] | {"seed": 100_000 + seed}
+    options = OPTIONS[seed // len(names) % len(OPTIONS)]
+    accept(seed, row, options, 1 + seed % 24, tmp_path, "test_random_weights", "QWENC_RANDOM_WEIGHTS")

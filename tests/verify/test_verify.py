@@ -108,6 +108,21 @@ def test_wrong_logits_are_no_near_ties(folder):
     assert re.search(r"tokens +FAILED +\d of 12 greedy tokens agree, [01] near ties", done.stdout), done.stdout
 
 
+def test_a_verdict_without_a_tap_is_followed_by_the_first_tap(folder):
+    text = execute(MUTANT, "next-position", folder / "qwen3_tied").stdout
+    assert re.search(
+        r"`model.layers.0.self_attn.q_rope` reads `rope_table` at byte \d+ of the weights; it is at \d+\n"
+        r"first seen at\nmodel.layers.0.self_attn.q_rope: row 0, column 0: the executable has \S+, "
+        r"its operator on the same inputs \S+; bound \S+\n"
+        r"  op qwen.linear_rope, layer 0\n"
+        r"  tensors model.layers.0.self_attn.q_proj.weight, model.layers.0.self_attn.q_norm.weight\n"
+        r"  config \S+/config.json:\d+:\d+\n"
+        r"  kernel qk_linear_rope__",
+        text,
+    ), text
+    assert re.search(r"\n! layer 0 +\d+\.\d+ +model.layers.0.self_attn.q_rope ", text), text
+
+
 def test_every_mutation_is_tested():
     listed = {line.split()[0] for line in succeed(MUTANT).splitlines()}
     assert listed == {m[0] for m in MUTATIONS}

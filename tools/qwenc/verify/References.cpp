@@ -122,11 +122,11 @@ void judgeCaptured(const std::string &path, const TapRows &captured,
                 "name says\n";
       report.faults.push_back(
           {Blame::Frontend, "reference: `" + name + "` is norm(`" + name + "`)",
-           detail});
+           detail, true});
       continue;
     }
     report.faults.push_back(
-        {Blame::Frontend, "frontend: `" + name + "`", detail});
+        {Blame::Frontend, "frontend: `" + name + "`", detail, true});
   }
   if (compared == 0)
     report.faults.push_back({Blame::Frontend, "reference: no tap in common",
@@ -167,10 +167,10 @@ void judgeCheckpoint(Stages &stages, Stages &other, const reference::Ids &ids,
           (finding ? "; the first tap that does is " + finding->tap : ""));
   if (!lines.empty())
     report.faults.push_back(
-        {Blame::Checkpoint, "checkpoint: " + lines.front(), detail});
+        {Blame::Checkpoint, "checkpoint: " + lines.front(), detail, true});
   else if (finding)
     report.faults.push_back(
-        {Blame::Frontend, "frontend: `" + finding->tap + "`", detail});
+        {Blame::Frontend, "frontend: `" + finding->tap + "`", detail, true});
 }
 
 } // namespace qwen::verify

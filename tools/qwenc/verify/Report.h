@@ -26,6 +26,7 @@ struct Fault {
   Blame blame;
   std::string verdict; // "pass fuse-rope"
   std::string detail;  // lines
+  bool ofTap = false;  // `detail` tells a tap with both values
 };
 
 struct Check {
@@ -52,8 +53,13 @@ public:
   std::string html() const;
 
 private:
-  /// Rows of the error growth table, cells separated by tabs.
-  std::vector<std::string> growth() const;
+  struct GrowthRow {
+    std::vector<std::string> cells;
+    bool beyond = false; // a bound
+  };
+  /// The table of error growth, its heading first: a row a layer, and one for
+  /// each tap outside the layers.
+  std::vector<GrowthRow> growth() const;
 };
 
 } // namespace qwen::verify

@@ -110,8 +110,10 @@ private:
   std::map<std::string, double> weightNoise;
   Report report;
 
-  void addFault(Blame blame, std::string verdict, std::string detail) {
-    report.faults.push_back({blame, std::move(verdict), std::move(detail)});
+  void addFault(Blame blame, std::string verdict, std::string detail,
+                bool ofTap = false) {
+    report.faults.push_back(
+        {blame, std::move(verdict), std::move(detail), ofTap});
   }
 
   static llvm::Error said() { return llvm::createStringError(""); }
@@ -282,11 +284,13 @@ private:
       return;
     if (fault->pass == "import")
       addFault(Blame::Frontend, "frontend: `" + fault->finding.tap + "`",
-               fault->finding.text("a step of the last token", "one of all"));
+               fault->finding.text("a step of the last token", "one of all"),
+               true);
     else
       addFault(
           Blame::Pass, "pass " + fault->pass,
-          fault->finding.text("after " + fault->pass + " it", "before it had"));
+          fault->finding.text("after " + fault->pass + " it", "before it had"),
+          true);
   }
 
   void judgePlan() {
@@ -395,7 +399,8 @@ private:
     addFault(Blame::Kernel,
              "kernel " + (symbol ? symbol->kernel : finding.kernel) +
                  " at point " + point + ", `" + finding.tap + "`",
-             finding.text("the executable", "its operator on the same inputs"));
+             finding.text("the executable", "its operator on the same inputs"),
+             true);
   }
 
   void judgeGrowth(const TapRows &taps, bool known) {
@@ -431,7 +436,7 @@ private:
     addFault(Blame::Growth,
              "error grows beyond its bound at `" + first->tap + "`" +
                  (known ? ", though no operator is wrong" : ""),
-             finding.text("the executable", "the reference"));
+             finding.text("the executable", "the reference"), true);
   }
 
   void judgeTokens(const TapRows &taps) {
@@ -448,6 +453,7 @@ private:
       eligible = llvm::cast<ir::ArgmaxOp>(op).getEligible();
     int64_t rows = logits->second.tokens;
     bool good = true;
+    std::string others;
     std::vector<int32_t> wanted = reference::argmax(logits->second, eligible);
     std::vector<int32_t> largest = reference::argmax(mine->second, eligible);
     for (int64_t t = 0; t < rows; ++t) {
@@ -480,9 +486,10 @@ private:
         continue;
       }
       good = false;
-      addFault(Blame::Growth, "another greedy token, and no near tie",
-               text + "\n");
+      others += text + "\n";
     }
+    if (!others.empty())
+      addFault(Blame::Growth, "other greedy tokens, and no near ties", others);
     report.add("tokens", good,
                std::to_string(same) + " of " + std::to_string(rows) +
                    " greedy tokens agree, " +
