@@ -349,6 +349,17 @@ def test_an_executable_is_held_to_its_model(folder, tmp_path):
     accept(compile_model(folder / "qwen3_tied", tmp_path / "whole", "--context", 64, "--embed-weights").path)
 
 
+def test_an_executable_is_judged_with_its_own_kernels(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    schedule = tmp_path / "schedule.json"
+    schedule.write_text('{"points": [{"kernel": "linear", "options": [], "dims": {}, "point": {"panels": 1}}]}')
+    app = compile_model(folder / "qwen3_tied", tmp_path / "app", "--context", 64, "--schedule", schedule)
+    kernels = sorted(path.name for path in (tmp_path / "cache").rglob("qk_*.o"))
+    assert any("p8x1x1" in name for name in kernels)
+    accept(app.path)
+    assert sorted(path.name for path in (tmp_path / "cache").rglob("qk_*.o")) == kernels
+
+
 @pytest.mark.parametrize("embed", [(), ("--embed-weights",)], ids=["beside", "embedded"])
 def test_a_compile_with_check_tells_its_result(embed, folder, tmp_path):
     model = folder / "qwen2_tied"
@@ -375,7 +386,7 @@ def test_bisect_determinism_and_report(folder, tmp_path):
         folder / "qwen2_tied", "--bisect", "--deterministic", "--ids", tmp_path / "ids", "--report", page
     )
     assert "verdict: " + found == GOOD and "5 tokens" in text
-    assert re.search(r"bits +ok +\d\d+ runs", text)
+    assert re.search(r"bits +ok +\d\d+ runs without taps, by threads and chunks, with and without drafted tokens", text)
     assert "<table>" in page.read_text() and "model.layers.1.mlp" in page.read_text()
 
 

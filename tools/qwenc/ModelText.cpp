@@ -79,6 +79,7 @@ std::string descriptionText(const CheckpointSource &model,
                        {"model", modelPath(options.model)},
                        {"target", options.pipeline.target},
                        {"taps", options.pipeline.taps},
+                       {"chunk_bytes", options.pipeline.chunkBytes},
                        {"kernels", kernels}};
   if (!check.empty())
     text["check"] = ordered_json::parse(check);

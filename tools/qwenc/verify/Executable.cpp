@@ -1,8 +1,10 @@
 // Executable.cpp - child processes and the files they leave.
 #include "tools/qwenc/verify/Executable.h"
 
+#include "codegen/catalog/Catalog.h"
 #include "codegen/emit/OutputFile.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -20,6 +22,36 @@ llvm::Expected<std::string> readAll(const std::string &path) {
     return userError("cannot read `" + path +
                      "`: " + file.getError().message());
   return (*file)->getBuffer().str();
+}
+
+/// A schedule file that chooses these very kernels. An entry counts for all
+/// symbols that have its options, so those with more of them come later.
+std::string scheduleOf(const std::vector<std::string> &symbols) {
+  std::vector<KernelSymbol> kernels;
+  for (const std::string &text : symbols)
+    if (auto symbol = KernelSymbol::parse(text))
+      kernels.push_back(std::move(*symbol));
+  llvm::sort(kernels, [](const KernelSymbol &a, const KernelSymbol &b) {
+    return a.options.size() < b.options.size();
+  });
+  nlohmann::ordered_json points = nlohmann::ordered_json::array();
+  for (const KernelSymbol &symbol : kernels) {
+    const CatalogKernel *kernel =
+        KernelCatalog::builtin().kernel(symbol.kernel);
+    if (!kernel || kernel->knobs.size() != symbol.point.size())
+      continue;
+    nlohmann::ordered_json dims = nlohmann::ordered_json::object(),
+                           point = dims;
+    for (const auto &[name, value] : symbol.dims)
+      dims[name] = value;
+    for (size_t i = 0; i < symbol.point.size(); ++i)
+      point[kernel->knobs[i].name] = symbol.point[i];
+    points.push_back({{"kernel", symbol.kernel},
+                      {"options", symbol.options},
+                      {"dims", dims},
+                      {"point", point}});
+  }
+  return nlohmann::ordered_json{{"points", points}}.dump();
 }
 
 } // namespace
@@ -88,6 +120,12 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.cacheType = description.at("cache_type");
     options.context = info.at("plan").at("context").get<int64_t>();
     options.pipeline.prefillChunk = info.at("plan").at("prefill_chunk");
+    options.pipeline.chunkBytes = description.at("chunk_bytes");
+    options.pipeline.schedule = folder.at("schedule.json");
+    options.ignoreTuned = true;
+    if (llvm::Error error = writeOutput(options.pipeline.schedule,
+                                        scheduleOf(description.at("kernels"))))
+      return error;
     hasTaps = description.at("taps");
     if (weights.empty() && info.at("weights").is_object())
       weights = info.at("weights").at("path");
@@ -138,6 +176,17 @@ llvm::Expected<TapRows> Executable::taps(const reference::Ids &ids,
     if (llvm::Error error = joinQuantized(*taps))
       return error;
   return taps;
+}
+
+llvm::Expected<std::string>
+Executable::greedy(const reference::Ids &ids, int64_t count, int64_t threads,
+                   const std::string &lookup) const {
+  if (llvm::Error error = writeIds(ids))
+    return error;
+  return capture({"run", "--ids", folder.at("ids"), "--output-ids", "-n",
+                  std::to_string(count), "--ignore-stop", "--temperature", "0",
+                  "--poison", "--threads", std::to_string(threads),
+                  "--prompt-lookup", lookup});
 }
 
 llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,

@@ -36,7 +36,8 @@ public:
   Executable(std::string path, std::string weights, const WorkFolder &folder)
       : path(std::move(path)), weights(std::move(weights)), folder(folder) {}
 
-  /// Sets the options that it was compiled with, and where its weights are.
+  /// Sets the options that it was compiled with, down to the points of its
+  /// kernels, and where its weights are.
   llvm::Error readInfo(CompileOptions &options);
 
   /// Its tokenizer's ids; an error when it has none.
@@ -44,6 +45,11 @@ public:
 
   /// Memory starts as NaN in both.
   llvm::Expected<TapRows> taps(const reference::Ids &ids, bool decode) const;
+  /// The next `count` ids by greedy decoding, as text; `lookup` is an argument
+  /// of `--prompt-lookup`.
+  llvm::Expected<std::string> greedy(const reference::Ids &ids, int64_t count,
+                                     int64_t threads,
+                                     const std::string &lookup) const;
   /// f32 [T, V], as bytes.
   llvm::Expected<std::string> logits(const reference::Ids &ids, int64_t threads,
                                      int64_t chunk) const;

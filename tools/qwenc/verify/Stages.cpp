@@ -6,14 +6,14 @@
 #include "frontend/weights/OpenModel.h"
 #include "passes/ir/QwenOps.h"
 #include "tools/qwenc/Reporting.h"
+#include "tools/qwenc/TunedChoices.h"
 
 #include <algorithm>
 #include <iostream>
 
 namespace qwen::verify {
 
-std::unique_ptr<Stages> Stages::make(const CompileOptions &options,
-                                     bool passes) {
+std::unique_ptr<Stages> Stages::make(CompileOptions &options, bool passes) {
   std::unique_ptr<Stages> made(new Stages());
   Diagnostics loud(std::cerr);
   made->model = openModel(options.model, {options.ignoredKeys, ""}, loud);
@@ -23,6 +23,13 @@ std::unique_ptr<Stages> Stages::make(const CompileOptions &options,
     reportError("`" + options.model + "` has no weights to compute with");
     return nullptr;
   }
+  if (auto problem = applyTuned(made->model->spec, options)) {
+    std::cerr << *problem << "\n";
+    return nullptr;
+  }
+  options.ignoreTuned = true; // it is taken up
+  options.pipeline.prefillChunk =
+      std::min(options.pipeline.prefillChunk, *options.context);
   mlir::ScopedDiagnosticHandler handler(&made->context, reportDiagnostic);
   mlir::OwningOpRef<mlir::ModuleOp> module =
       importModel(made->context, made->model->spec, &*made->model->tensors,

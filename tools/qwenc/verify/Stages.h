@@ -29,10 +29,10 @@ struct Stage {
 
 class Stages {
 public:
-  /// Opens `options.model` and runs the passes; the options are resolved.
-  /// Without `passes` it stops at the import. Says why when it gives null.
-  static std::unique_ptr<Stages> make(const CompileOptions &options,
-                                      bool passes);
+  /// Opens `options.model` and runs the passes; the options are resolved, and
+  /// then say what `tune` chose for the model. Without `passes` it stops at the
+  /// import. Says why when it gives null.
+  static std::unique_ptr<Stages> make(CompileOptions &options, bool passes);
 
   const CheckpointSource &source() const { return *model; }
   const std::vector<Stage> &all() const { return stages; }

@@ -13,15 +13,14 @@
 #include "tools/qwenc/verify/PackedWeights.h"
 #include "tools/qwenc/verify/References.h"
 #include "tools/qwenc/verify/Report.h"
+#include "tools/qwenc/verify/Runs.h"
 #include "tools/qwenc/verify/Stages.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Threading.h"
 
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -145,9 +144,7 @@ private:
       // What the prompt needs, and no more: taps take memory by the token.
       build.context = 256;
     }
-    CompileOptions staged = build;
-    staged.pipeline.taps = true;
-    if (llvm::Error error = openStages(staged))
+    if (llvm::Error error = openStages())
       return error;
     if (llvm::Error error = openReference())
       return error;
@@ -170,21 +167,21 @@ private:
     return chooseIds();
   }
 
-  llvm::Error openStages(CompileOptions &staged) {
-    // The model's own limit is known once it is open.
-    std::unique_ptr<Stages> made = Stages::make(staged, true);
-    if (!made)
+  llvm::Error openStages() {
+    const bool taps = build.pipeline.taps;
+    build.pipeline.taps = true;
+    stages = Stages::make(build, true);
+    if (!stages)
       return said();
-    int64_t most = made->source().spec.maxPositions;
-    if (*staged.context > most) {
-      build.context = staged.context = most;
-      made = Stages::make(staged, true);
-      if (!made)
+    // The model's own limit is known once it is open.
+    if (int64_t most = stages->source().spec.maxPositions;
+        *build.context > most) {
+      build.context = most;
+      stages = Stages::make(build, true);
+      if (!stages)
         return said();
     }
-    build.pipeline.prefillChunk =
-        std::min(build.pipeline.prefillChunk, *build.context);
-    stages = std::move(made);
+    build.pipeline.taps = taps;
     return llvm::Error::success();
   }
 
@@ -498,53 +495,25 @@ private:
 
   /// The build without taps, by threads and chunks, to the bit.
   llvm::Error judgeBits(const TapRows &taps) {
-    const reference::Rows &wanted = taps.at("lm_head");
-    auto threads = int64_t(
-        std::max(1u, llvm::hardware_concurrency().compute_thread_count()));
-    auto count = int64_t(ids.size());
-    std::vector<std::pair<int64_t, int64_t>> ways = {{1, 1}, {threads + 1, 0}};
-    int64_t times = 1;
-    if (options.deterministic) {
-      times = 10;
-      ways.clear();
-      for (int64_t t = 1; t <= threads + 1; ++t)
-        for (int64_t chunk : {int64_t(1), int64_t(2), (count + 1) / 2, count})
-          ways.emplace_back(t, std::min(chunk, build.pipeline.prefillChunk));
-    }
-    for (auto [team, chunk] : ways)
-      for (int64_t time = 0; time < times; ++time) {
-        llvm::Expected<std::string> bytes = plain->logits(ids, team, chunk);
-        if (!bytes)
-          return bytes.takeError();
-        if (int64_t at = firstDifference(*bytes, wanted); at >= 0) {
-          std::string text = numbers(
-              "with %lld threads and chunks of %lld, the logits of position "
-              "%lld are not those of the build with taps",
-              (long long)team, (long long)chunk,
-              (long long)(at / wanted.width));
-          report.add("bits", false, text);
-          addFault(Blame::Runtime, "runtime", text + "\n");
-          return llvm::Error::success();
-        }
-      }
-    report.add("bits", true,
-               std::to_string(ways.size() * size_t(times)) +
-                   " runs without taps, by threads and chunks: equal logits");
+    llvm::Expected<Runs> runs =
+        compareRuns(*plain, ids, taps.at("lm_head"),
+                    {.context = *build.context,
+                     .prefillChunk = build.pipeline.prefillChunk,
+                     .thorough = options.deterministic});
+    if (!runs)
+      return runs.takeError();
+    report.add("bits", runs->difference.empty(),
+               runs->difference.empty()
+                   ? std::to_string(runs->count) +
+                         " runs without taps, by threads and chunks" +
+                         (options.deterministic
+                              ? ", with and without drafted tokens"
+                              : "") +
+                         ": equal logits"
+                   : runs->difference);
+    if (!runs->difference.empty())
+      addFault(Blame::Runtime, "runtime", runs->difference + "\n");
     return llvm::Error::success();
-  }
-
-  static int64_t firstDifference(const std::string &bytes,
-                                 const reference::Rows &wanted) {
-    if (bytes.size() != wanted.values.size() * sizeof(float))
-      return 0;
-    for (size_t i = 0; i < wanted.values.size(); ++i) {
-      float value;
-      std::memcpy(&value, bytes.data() + i * sizeof(float), sizeof(float));
-      auto other = float(wanted.values[i]);
-      if (value != other && !(std::isnan(value) && std::isnan(other)))
-        return int64_t(i);
-    }
-    return -1;
   }
 };
 
