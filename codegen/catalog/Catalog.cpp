@@ -165,9 +165,12 @@ KernelCatalog::arguments(std::string_view kernelName,
   for (const CatalogOperand &operand : kernel->operands) {
     if (!operand.when.empty() && !contains(options, operand.when))
       continue;
-    if (operand.kind == "weight") {
-      const std::vector<CatalogPlane> &planes = format(formatName)->planes;
-      for (size_t i = 0; i < planes.size(); ++i)
+    if (operand.kind == "weight" || operand.kind == "coarse") {
+      const CatalogFormat &used = *format(formatName);
+      const std::vector<CatalogPlane> &planes = used.planes;
+      const size_t count =
+          operand.kind == "coarse" ? size_t(used.coarsePlanes) : planes.size();
+      for (size_t i = 0; i < count; ++i)
         list.push_back({operand.name + "." + planes[i].name, operand.name,
                         operand.role, planes[i].element, int64_t(i)});
     } else if (operand.kind == "quantized" ||

@@ -36,6 +36,9 @@ struct CatalogFormat {
   int64_t innerMultiple;                // K is a multiple of this
   std::vector<std::string> storedTypes; // lossless first
   std::vector<std::string> activations; // "f32", "q8g32"
+  int64_t coarsePlanes;     // first planes that are a coarse copy; 0: none
+  std::string sameScoresAs; // a format whose scores it gives to the bit; empty:
+                            // none but its own
 
   int64_t bytes(int64_t rows, int64_t inner) const; // of all planes
   bool takesStored(std::string_view storedType) const;
@@ -55,11 +58,11 @@ struct CatalogOption {
 struct CatalogOperand {
   /// "act", "W", "Wgate", "bias", "x", "T", "position", "eps", "y"
   std::string name;
-  /// "act", "quantized", "weight", "vec", "rows", "rope", "ids", "keys",
-  /// "values", "scalar"
+  /// "act", "quantized", "weight", "coarse" (a weight's coarse planes), "vec",
+  /// "rows", "rope", "ids", "keys", "values", "scalar"
   std::string kind;
   /// Product of dims, "h*k": columns of a row, elements of a vec, rows of a
-  /// weight; empty for ids, caches and scalars.
+  /// weight; empty for ids, caches, scalars and a single column.
   std::string width;
   /// Flag that makes it exist; empty: always.
   std::string when;

@@ -11,7 +11,8 @@ namespace qwen {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
                                    element)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
-                                   innerMultiple, storedTypes, activations)
+                                   innerMultiple, storedTypes, activations,
+                                   coarsePlanes, sameScoresAs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)

@@ -27,17 +27,39 @@ LLVM::GlobalOp textGlobal(ModuleOp module, StringRef name, StringRef text) {
                                 name, builder.getStringAttr(bytes));
 }
 
-/// Weight bytes that one decode step reads: every byte of the weights that its
-/// dispatches stride over, and one row of those they look rows up in.
-int64_t decodeBytes(ModuleOp planned) {
+/// Weight bytes that a step of one token reads, whatever the token: every byte
+/// of the weights that its dispatches stride over, and one row of those they
+/// look rows up in. Which rows are scored again depends on the token.
+int64_t stepBytes(ModuleOp planned, StringRef name) {
   int64_t bytes = 0;
   for (auto step : planned.getOps<ir::StepOp>())
-    if (step.getTokens() == 1)
+    if (step.getSymName() == name)
       step.walk([&](ir::DispatchOp dispatch) {
+        std::optional<KernelSymbol> symbol =
+            KernelSymbol::parse(dispatch.getKernel().str());
+        if (symbol && symbol->kernel == "linear_rescore")
+          return;
         for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>())
           if (slot.getArena() == ir::Arena::Weights)
             bytes += slot.getChunkBytes() * int64_t(dispatch.getChunks());
       });
+  return bytes;
+}
+
+/// Weight bytes of one row that is scored again; 0 when none ever is.
+int64_t rescoredRowBytes(ModuleOp planned) {
+  int64_t bytes = 0;
+  planned.walk([&](ir::DispatchOp dispatch) {
+    std::optional<KernelSymbol> symbol =
+        KernelSymbol::parse(dispatch.getKernel().str());
+    if (!symbol || symbol->kernel != "linear_rescore")
+      return;
+    int64_t chunkBytes = 0;
+    for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>())
+      if (slot.getArena() == ir::Arena::Weights)
+        chunkBytes += slot.getChunkBytes();
+    bytes = chunkBytes / symbol->dim("m");
+  });
   return bytes;
 }
 
@@ -49,29 +71,32 @@ LLVM::LLVMStructType planType(MLIRContext *context) {
   Type pointer = LLVM::LLVMPointerType::get(context);
   SmallVector<Type> fields = {
       i32, i32, LLVM::LLVMArrayType::get(i8, 16), pointer, pointer, pointer};
-  fields.append(20, i64);
-  fields.append(3, pointer);
+  fields.append(22, i64);
+  fields.append(4, pointer);
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
 void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                  const Fingerprint &fingerprint) {
   ir::PlanAttr plan = ir::getPlan(module);
-  int64_t readBytes = decodeBytes(module);
+  int64_t readBytes = stepBytes(module, "decode");
+  int64_t greedyBytes = stepBytes(module, "decode_greedy"),
+          rowBytes = rescoredRowBytes(module);
   int64_t cacheTokenBytes =
       plan.getCacheBytes() /
       std::max<int64_t>(1, llvm::alignTo(facts.context, 64));
   std::string taps = tapTable(module);
   StepEmitter emitter(module);
   SmallVector<Operation *> planned;
-  LLVM::LLVMFuncOp decode, prefill;
+  LLVM::LLVMFuncOp decode, greedy, prefill;
   for (Operation &op : *module.getBody())
     planned.push_back(&op);
   for (Operation *op : planned)
     if (auto step = dyn_cast<ir::StepOp>(op)) {
-      bool one = step.getTokens() == 1;
       LLVM::LLVMFuncOp function = emitter.emit(step);
-      (one ? decode : prefill) = function;
+      (step.getTokens() != 1                  ? prefill
+       : step.getSymName() == "decode_greedy" ? greedy
+                                              : decode) = function;
     }
   for (Operation *op : planned)
     op->erase();
@@ -130,9 +155,11 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                     plan.getLogitsStride(),
                     plan.getArgmaxOffset(),
                     readBytes,
-                    cacheTokenBytes})
+                    cacheTokenBytes,
+                    greedyBytes,
+                    rowBytes})
     put(number(builder.getI64Type(), n));
-  for (LLVM::LLVMFuncOp function : {decode, prefill})
+  for (LLVM::LLVMFuncOp function : {decode, prefill, greedy})
     put(function ? Value(LLVM::AddressOfOp::create(builder, loc, function))
                  : Value(LLVM::ZeroOp::create(
                        builder, loc,

@@ -74,6 +74,28 @@ struct Format {
   /// none.
   Halide::Expr (*minimum)(const PlaneParams &planes, Halide::Expr n,
                           Halide::Expr group, Halide::Expr panel);
+
+  /// A format whose scores kernels compute from this one too, to the bit;
+  /// empty: none.
+  const char *sameScoresAs = "";
+
+  // A format that can be screened: its first planes alone are a coarse copy of
+  // every value, and another plane bounds what that copy costs.
+
+  /// The format of the coarse copy, whose planes are the first of this one's;
+  /// null when there is none.
+  const Format *(*coarse)() = nullptr;
+  /// Elements of K that one bound covers; 0 without a coarse copy.
+  int64_t boundGroup = 0;
+  /// f32 bound of (n, block), block counted in boundGroup elements: for any
+  /// q8g32 activations x, the scores that kernels compute from this format and
+  /// from the coarse one differ by at most the sum over the blocks of bound *
+  /// ‖x of the block‖.
+  Halide::Expr (*bound)(const PlaneParams &planes, Halide::Expr n,
+                        Halide::Expr block, Halide::Expr panel) = nullptr;
+  /// The same of a packed panel.
+  float (*boundValue)(const uint8_t *const *planes, int64_t n,
+                      int64_t block) = nullptr;
 };
 
 /// All formats, one for each file of this folder (generated list).

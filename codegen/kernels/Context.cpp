@@ -24,6 +24,12 @@ int BuildContext::dim(std::string_view letter) const {
   return int(value);
 }
 
+bool BuildContext::hasKnob(std::string_view name) const {
+  return std::any_of(
+      kernel.interface.knobs.begin(), kernel.interface.knobs.end(),
+      [&](const CatalogKnob &knob) { return knob.name == name; });
+}
+
 int BuildContext::knob(std::string_view name) const {
   for (size_t i = 0; i < kernel.interface.knobs.size(); ++i)
     if (kernel.interface.knobs[i].name == name)

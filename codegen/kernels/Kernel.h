@@ -54,6 +54,7 @@ public:
 
   int dim(std::string_view letter) const;
   int knob(std::string_view name) const;
+  bool hasKnob(std::string_view name) const;
   bool has(std::string_view flag) const { return symbol.has(flag); }
   /// Value of an option that is no flag: format and cache type may have one
   /// name, "f16".
@@ -62,6 +63,8 @@ public:
   }
   bool oneToken() const { return dim("t") == 1; }
   const Format &format() const { return *weightFormat; }
+  /// From here on `format` and `weight` mean the format's coarse copy.
+  void useCoarse() { weightFormat = weightFormat->coarse(); }
   Halide::Type cacheType() const; // of the kv option
 
   /// T: the constant 1, or the scalar argument.
@@ -129,7 +132,9 @@ Halide::Module buildModule(const KernelSymbol &symbol);
 
 // Operands and options as kernel files declare them.
 CatalogOption formatOption();
+CatalogOption screenFormatOption(); // formats with a coarse copy
 CatalogOption actOption();
+CatalogOption quantisedActOption(); // q8g32 only
 CatalogOption kvOption();
 CatalogOption flagOption(const char *name);
 CatalogOperand operand(const char *name, const char *kind, const char *width,

@@ -15,12 +15,15 @@ public:
   Halide::Var lane{"lane"}, panel{"panel"}, token{"token"};
   Halide::Func acc;
 
+  /// `weightPanel`: the panel of the weight that every panel of acc is of, by
+  /// token, for quantised activations; its own if left out.
   LinearCore(const BuildContext &context, const PlaneParams &weight,
              const Activations &x, const std::string &name,
-             bool mayUnpack = true)
-      : acc(name), context(context), dot(name + "_dot"), half(name + "_half"),
-        ones(name + "_ones"), decoded(name + "_decoded"),
-        quants(name + "_quants"), starts(name + "_starts") {
+             bool mayUnpack = true, Halide::Func weightPanel = {})
+      : acc(name), context(context), weightPanel(std::move(weightPanel)),
+        dot(name + "_dot"), half(name + "_half"), ones(name + "_ones"),
+        decoded(name + "_decoded"), quants(name + "_quants"),
+        starts(name + "_starts") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     unpacks =
@@ -130,6 +133,7 @@ private:
 
   const BuildContext &context;
   bool unpacks = false;
+  Halide::Func weightPanel;
   Halide::Func dot, half, ones, decoded, quants, starts;
   Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"};
   Halide::RDom products;
@@ -171,7 +175,8 @@ private:
     // An exact integer: sum of (quant - zeroPoint) * x, from the unsigned
     // quants' dot and the sum of x.
     Expr blockOf = g / parts, quadOf = g % parts * quads + products.y;
-    Expr quant = format.quant(weight, lane, quadOf, products.x, blockOf, panel);
+    Expr from = weightPanel.defined() ? weightPanel(token) : Expr(panel);
+    Expr quant = format.quant(weight, lane, quadOf, products.x, blockOf, from);
     if (unpacks) {
       quants(byte, quad, block, panel) =
           format.quant(weight, byte / 4, quad, byte % 4, block, panel);
@@ -181,7 +186,7 @@ private:
     Expr start = 0;
     if (format.zeroPoint && parts == 1) {
       start = x.sum(blockOf, token) * -format.zeroPoint;
-      if (!context.oneToken() &&
+      if (!context.oneToken() && context.hasKnob("tokens") &&
           context.knob("tokens") * context.dim("k") / 8 <= kStackBytes) {
         // Made for a whole tile of tokens, so that the loop over K loads them.
         starts(block, token) = x.sum(block, token) * -format.zeroPoint;
@@ -208,10 +213,10 @@ private:
     Expr at = groups.y * parts + groups.x;
     Expr scale = x.scale(groups.y, token);
     Expr sum = context.fma(cast<float>(dot(lane, panel, token, at)),
-                           format.scale(weight, lane, at, panel) * scale,
+                           format.scale(weight, lane, at, from) * scale,
                            acc(lane, panel, token));
     if (format.minimum)
-      sum = context.fma(-format.minimum(weight, lane, at, panel),
+      sum = context.fma(-format.minimum(weight, lane, at, from),
                         scale * cast<float>(x.sum(groups.y, token)), sum);
     acc(lane, panel, token) = sum;
   }

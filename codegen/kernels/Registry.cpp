@@ -41,12 +41,16 @@ std::string elementName(Halide::Type type) {
 KernelCatalog makeCatalog() {
   KernelCatalog catalog;
   for (const Format &format : formats()) {
-    CatalogFormat row{.name = format.name,
-                      .planes = {},
-                      .scaleGroup = format.scaleGroup,
-                      .innerMultiple = format.innerMultiple,
-                      .storedTypes = {},
-                      .activations = {}};
+    CatalogFormat row{
+        .name = format.name,
+        .planes = {},
+        .scaleGroup = format.scaleGroup,
+        .innerMultiple = format.innerMultiple,
+        .storedTypes = {},
+        .activations = {},
+        .coarsePlanes =
+            format.coarse ? int64_t(format.coarse()->planes.size()) : 0,
+        .sameScoresAs = format.sameScoresAs};
     for (const Plane &plane : format.planes)
       row.planes.push_back({plane.name, plane.group, plane.blockBytes,
                             elementName(plane.element)});
@@ -69,14 +73,23 @@ CatalogOption formatOption() {
     option.values.push_back(format.name);
   return option;
 }
+CatalogOption screenFormatOption() {
+  CatalogOption option{"format", {}, false};
+  for (const Format &format : formats())
+    if (format.coarse)
+      option.values.push_back(format.name);
+  return option;
+}
 CatalogOption actOption() { return {"act", {"f32", "q8g32"}, false}; }
+CatalogOption quantisedActOption() { return {"act", {"q8g32"}, false}; }
 CatalogOption kvOption() { return {"kv", {"f32", "f16"}, false}; }
 CatalogOption flagOption(const char *name) { return {name, {name}, true}; }
 
 CatalogOperand operand(const char *name, const char *kind, const char *width,
                        const char *when) {
   const std::string_view text = kind;
-  const char *type = text == "act" || text == "quantized" || text == "weight"
+  const char *type = text == "act" || text == "quantized" || text == "weight" ||
+                             text == "coarse"
                          ? ""
                      : text == "ids"                      ? "i32"
                      : text == "keys" || text == "values" ? "kv"

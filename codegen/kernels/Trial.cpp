@@ -119,6 +119,9 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
   for (const CatalogOption &option : kernel.interface.options)
     if (option.name == "format")
       format = findFormat(symbol.options.front());
+  for (const CatalogOperand &operand : kernel.interface.operands)
+    if (operand.kind == "coarse")
+      format = format->coarse();
 
   for (const KernelArgument &argument : argumentList) {
     buffers.push_back(nullptr);
@@ -234,7 +237,8 @@ double Trial::in(std::string_view name, int64_t row, int64_t column) const {
   return load(buffer, row * buffer.stride + column);
 }
 
-double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
+std::vector<const uint8_t *> Trial::panelOf(std::string_view name,
+                                            int64_t n) const {
   std::vector<const uint8_t *> planes;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
     if (buffer && buffer->argument.plane >= 0 &&
@@ -244,7 +248,25 @@ double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
                                            (dim("k") / plane.group) *
                                            plane.blockBytes);
     }
-  return format->value(planes.data(), dim("k"), n % kPanelRows, k);
+  return planes;
+}
+
+double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
+  return format->value(panelOf(name, n).data(), dim("k"), n % kPanelRows, k);
+}
+
+double Trial::bound(std::string_view name, int64_t t, int64_t n) const {
+  std::vector<const uint8_t *> planes = panelOf(name, n);
+  double sum = 0;
+  for (int64_t block = 0; block < dim("k") / format->boundGroup; ++block) {
+    double squares = 0;
+    for (int64_t k = block * format->boundGroup;
+         k < (block + 1) * format->boundGroup; ++k)
+      squares += std::pow(in("xq", t, k) * in("xs", t, k / 32), 2);
+    sum += format->boundValue(planes.data(), n % kPanelRows, block) *
+           std::sqrt(squares);
+  }
+  return sum;
 }
 
 const Sum &Trial::product(std::string_view name, int64_t t, int64_t n) const {
@@ -409,8 +431,9 @@ Trial::Verdict Trial::judge() const {
     if (rows != expected.end())
       for (const Expected &row : rows->second) {
         named[size_t(row.index)] = 1;
+        // Equal infinities have no difference.
         const double got = load(*buffer, row.index),
-                     error = std::fabs(got - row.value);
+                     error = got == row.value ? 0 : std::fabs(got - row.value);
         if (!(error <= row.bound))
           fail(name + "[" + std::to_string(row.index) + "] is " +
                std::to_string(got) + ", expected " + std::to_string(row.value) +
@@ -436,7 +459,8 @@ void Trial::damageReference() {
   Expected *largest = nullptr;
   for (auto &[name, rows] : expected)
     for (Expected &row : rows)
-      if (!largest || std::fabs(row.value) > std::fabs(largest->value))
+      if (std::isfinite(row.value) &&
+          (!largest || std::fabs(row.value) > std::fabs(largest->value)))
         largest = &row;
   if (largest)
     largest->value += std::max(

@@ -71,6 +71,8 @@ public:
   // For references.
   double in(std::string_view name, int64_t row, int64_t column) const;
   double weight(std::string_view name, int64_t n, int64_t k) const;
+  /// What row n's coarse score may lack of its score, for activation row t.
+  double bound(std::string_view name, int64_t t, int64_t n) const;
   /// Row n of weight `name` times activation row t, summed as the format does
   /// it: by element or by scale group.
   const Sum &product(std::string_view name, int64_t t, int64_t n) const;
@@ -147,6 +149,7 @@ private:
   int64_t tokenCount, firstPosition;
 
   int64_t width(const CatalogOperand &operand) const; // the product of its dims
+  std::vector<const uint8_t *> panelOf(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;
   const Buffer &find(std::string_view name) const;

@@ -4,6 +4,7 @@
 
 include "passes/ir/QwenGraphOps.td"
 include "passes/ir/QwenFusedOps.td"
+include "passes/ir/QwenScreenOps.td"
 include "passes/ir/QwenPlanOps.td"
 
 #endif

@@ -32,6 +32,10 @@ std::unique_ptr<mlir::Pass> selectFormats(const PipelineOptions &options) {
   return createSelectFormats({options.format, options.activations});
 }
 
+std::unique_ptr<mlir::Pass> screenHead(const PipelineOptions &options) {
+  return createScreenHead({options.screenedHead});
+}
+
 std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
   return createSelectKernels(
       {options.target, options.tuned, options.schedule, options.chunkBytes});
@@ -53,6 +57,7 @@ constexpr Row kRows[] = {
     {Stop::Scheduled, Kind::Checks,   "select-formats", selectFormats},             // every weight type is concrete
     {Stop::Scheduled, Kind::Required, "cse",            removeUnused},              // no op without a reader
     {Stop::Scheduled, Kind::Required, "split-steps",    plain<createSplitSteps>},   // @decode and @prefill
+    {Stop::Scheduled, Kind::Checks,   "screen-head",    screenHead},                // @decode_greedy
     {Stop::Scheduled, Kind::Checks,   "select-kernels", selectKernels},             // every compute op has a kernel
     {Stop::Scheduled, Kind::Required, "partition",      plain<createPartition>},    // who does what; barriers
     {Stop::Planned,   Kind::Required, "plan-weights",   plain<createPlanWeights>},  // offsets in the weights file
@@ -95,6 +100,7 @@ std::string PipelineOptions::str() const {
                      " schedule=" + schedule +
                      " chunk-bytes=" + std::to_string(chunkBytes) +
                      " prefill-chunk=" + std::to_string(prefillChunk);
+  text += " screened-head=" + screenedHead;
   if (taps)
     text += " taps";
   for (const std::string &pass : disabledPasses)

@@ -41,7 +41,8 @@ struct PipelineOptions {
   std::string schedule;   // file whose points win over all others; may be empty
   int64_t chunkBytes = 0; // wanted weights of a chunk; 0: the default
   int64_t prefillChunk = 128;
-  bool taps = false; // every result is kept and can be written
+  std::string screenedHead = "auto"; // "on", "off"
+  bool taps = false;                 // every result is kept and can be written
   std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"
   std::string dumpFolder; // NN-pass.mlir after every pass; empty: none
   Stop stop = Stop::Planned;

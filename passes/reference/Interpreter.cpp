@@ -10,6 +10,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>
+#include <limits>
 
 using namespace mlir;
 
@@ -314,6 +315,28 @@ LogicalResult Step::visit(Operation *op) {
         return append(op, op.getCache(),
                       matmul(op, op.getX(), op.getWeight(), op.getBias()),
                       op.getPosition(), op.getResult());
+      })
+      .Case([&](ir::LinearCoarseOp op) {
+        return give(op, matmul(op, op.getX(), op.getWeight(), nullptr));
+      })
+      .Case([&](ir::ScoreFloorOp op) {
+        const Rows &scores = rows(op.getCoarse());
+        Ids best = argmax(scores, op.getEligible());
+        Rows y(scores.tokens, 1);
+        for (int64_t t = 0; t < y.tokens; ++t)
+          *y.row(t) = scores.row(t)[best[size_t(t)]];
+        return give(op, FailureOr<Rows>(std::move(y)));
+      })
+      .Case([&](ir::LinearRescoreOp op) -> LogicalResult {
+        FailureOr<Bounded> y = matmul(op, op.getX(), op.getWeight(), nullptr);
+        if (failed(y))
+          return failure();
+        const Rows &floor = rows(op.getFloor());
+        for (int64_t t = 0; t < y->value.tokens; ++t)
+          for (int64_t n = 0; n < y->value.width; ++n)
+            if (double &score = y->value.row(t)[n]; score < *floor.row(t))
+              score = -std::numeric_limits<double>::infinity();
+        return give(op, std::move(y));
       })
       .Case([&](ir::QuantizeOp op) {
         return give(op, FailureOr<Rows>(quantize(rows(op.getX()))));

@@ -90,6 +90,18 @@ KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens,
                 flags({{"bias", op.getBias()}, {"residual", op.getResidual()}}),
                 chunkBytes);
           })
+          .Case<ir::LinearCoarseOp, ir::LinearRescoreOp>([&](auto op) {
+            return linearRequest(op, op.getWeight(), 1, 1, {}, true, {},
+                                 chunkBytes);
+          })
+          .Case([](ir::ScoreFloorOp op) {
+            ir::WeightType type = weightOf(op.getWeight());
+            return KernelRequest{"score_floor",
+                                 {type.getFormat().str(), actOf(op.getX())},
+                                 {{"k", type.getDim(1)},
+                                  {"v", int64_t(op.getEligible())},
+                                  {"n", type.getDim(0)}}};
+          })
           .Case([&](ir::LinearSwigluOp op) {
             return linearRequest(op, op.getGate(), 2, 1, {}, true, {},
                                  chunkBytes);
@@ -190,6 +202,20 @@ mlir::Value operandValue(mlir::Operation *op, llvm::StringRef operand) {
                      {"bias", op.getBias()},
                      {"residual", op.getResidual()}});
       })
+      .Case([&](ir::LinearCoarseOp op) {
+        return pick({{"act", op.getX()}, {"W", op.getWeight()}});
+      })
+      .Case([&](ir::ScoreFloorOp op) {
+        return pick({{"coarse", op.getCoarse()},
+                     {"act", op.getX()},
+                     {"W", op.getWeight()}});
+      })
+      .Case([&](ir::LinearRescoreOp op) {
+        return pick({{"coarse", op.getCoarse()},
+                     {"floor", op.getFloor()},
+                     {"act", op.getX()},
+                     {"W", op.getWeight()}});
+      })
       .Case([&](ir::LinearSwigluOp op) {
         return pick(
             {{"act", op.getX()}, {"Wgate", op.getGate()}, {"Wup", op.getUp()}});
@@ -234,7 +260,8 @@ ChunkStep chunkStep(mlir::Operation *op, llvm::StringRef operand,
       return {.heads = 1};
     return {.columns = symbol.dim("r") * symbol.dim("c")};
   }
-  if (rows < 0 || operand == "act" || operand == "w" || operand == "rope")
+  if (rows < 0 || operand == "act" || operand == "w" || operand == "rope" ||
+      operand == "floor")
     return {};
   mlir::Value value = operandValue(op, operand);
   if (llvm::isa<ir::WeightType>(value.getType()))

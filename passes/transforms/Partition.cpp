@@ -26,7 +26,7 @@ constexpr int64_t kAttentionBlock = 16; // rows of an attention call: R of its
 /// every thread when there is one row.
 bool isRowOp(mlir::Operation *op) {
   return llvm::isa<ir::EmbeddingOp, ir::RmsNormOp, ir::QuantizeOp, ir::RopeOp,
-                   ir::SwigluOp, ir::AddOp>(op);
+                   ir::SwigluOp, ir::AddOp, ir::ScoreFloorOp>(op);
 }
 
 /// Rows in one call; a multiple of the kernel's token tile, so that no call

@@ -39,6 +39,18 @@ def SplitSteps : Pass<"qwen-split-steps", "::mlir::ModuleOp"> {
   }];
 }
 
+def ScreenHead : Pass<"qwen-screen-head", "::mlir::ModuleOp"> {
+  let summary = "makes @decode_greedy, whose head reads few exact rows";
+  let description = [{
+    The token of @decode_greedy is that of @decode. Its logits are those of @decode, to the bit, in every row that could
+    hold the largest, and minus infinity in most others. The head's weight gets a format that holds a coarse copy.
+  }];
+  let options = [
+    Option<"mode", "mode", "std::string", "\"auto\"",
+           "`on`: or it is an error; `off`; `auto`: where the head is large and its format allows it">,
+  ];
+}
+
 def SelectKernels : Pass<"qwen-select-kernels", "::mlir::ModuleOp"> {
   let summary = "names the compiled kernel of every compute op";
   let description = [{

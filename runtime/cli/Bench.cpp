@@ -23,6 +23,8 @@ struct Row {
   int64_t prompt, generate, depth, threads;
   double prefill = 0, decode = 0, load = 0, rssMb = 0, read = 0, roof = 0;
   int64_t barriers = 0; // of one decoded token
+  double rescored = 0;  // rows of logits a token, mean; 0: all, unscreened
+  int64_t mostRescored = 0;
 };
 
 double median(std::vector<double> values) {
@@ -175,6 +177,8 @@ private:
       readSpeed_ = std::move(*created);
     }
     std::vector<double> prefills, decodes, roofs;
+    row.rescored = 0;
+    row.mostRescored = 0;
     for (int64_t i = 1, count = repetitions_.value_or(3); i <= count; ++i) {
       double prefill = 0, decode = 0;
       roofs.push_back(readSpeed_->measure(*model.team, kRoofSeconds));
@@ -192,7 +196,8 @@ private:
     }
     if (row.generate > 0) {
       const int64_t before = model.team->barriers();
-      if (Status status = session.decode(someIds(1)[0]); !status.ok())
+      if (Status status = session.decode(someIds(1)[0], Logits::kGreedy);
+          !status.ok())
         return status;
       row.barriers = model.team->barriers() - before;
       session.truncate(row.depth);
@@ -202,13 +207,19 @@ private:
     row.roof = median(roofs);
     double cached =
         static_cast<double>(row.depth) + static_cast<double>(row.generate) / 2;
-    row.read = row.decode * 1e-9 *
-               (static_cast<double>(model.plan.decode_bytes) +
-                cached * static_cast<double>(model.plan.cache_token_bytes));
+    const qwen_plan &plan = model.plan;
+    double weights =
+        plan.decode_greedy
+            ? static_cast<double>(plan.greedy_bytes) +
+                  row.rescored * static_cast<double>(plan.rescored_row_bytes)
+            : static_cast<double>(plan.decode_bytes);
+    row.read =
+        row.decode * 1e-9 *
+        (weights + cached * static_cast<double>(model.plan.cache_token_bytes));
     return {};
   }
 
-  Status runOnce(Model &model, const Row &row, double &prefill,
+  Status runOnce(Model &model, Row &row, double &prefill,
                  double &decode) const {
     Session &session = *model.session;
     session.truncate(row.depth);
@@ -222,15 +233,25 @@ private:
     session.truncate(row.depth);
     if (row.generate > 0) {
       int32_t id = someIds(1)[0];
-      double start = nowSeconds();
+      double seconds = 0;
+      int64_t rescored = 0;
       for (int64_t i = 0; i < row.generate; ++i) {
         if (cancellationRequested())
           return Status::cancelled();
-        if (Status status = session.decode(id); !status.ok())
+        double start = nowSeconds();
+        if (Status status = session.decode(id, Logits::kGreedy); !status.ok())
           return status;
         id = session.greedyToken();
+        seconds += nowSeconds() - start;
+        if (model.plan.decode_greedy) {
+          rescored += session.computedLogits();
+          row.mostRescored =
+              std::max(row.mostRescored, session.computedLogits());
+        }
       }
-      decode = static_cast<double>(row.generate) / (nowSeconds() - start);
+      decode = static_cast<double>(row.generate) / seconds;
+      row.rescored =
+          static_cast<double>(rescored) / static_cast<double>(row.generate);
     }
     session.truncate(row.depth);
     return {};
@@ -249,22 +270,26 @@ private:
                          {"load_s", row.load},
                          {"peak_rss_mb", row.rssMb},
                          {"read_gb_s", row.read},
-                         {"roof_gb_s", row.roof}});
+                         {"roof_gb_s", row.roof},
+                         {"rescored_rows", row.rescored},
+                         {"rescored_rows_most", row.mostRescored}});
     return nlohmann::ordered_json({{"results", results}}).dump(2) + "\n";
   }
 
   static std::string asTable(const std::vector<Row> &rows) {
     std::string text = "threads  depth  prompt  prefill tok/s  generate  "
-                       "decode tok/s   GB/s  % of memory's  load s  RSS MB\n";
+                       "decode tok/s   GB/s  % of memory's  load s  RSS MB  "
+                       "rescored\n";
     for (const Row &row : rows) {
       char line[256];
       snprintf(line, sizeof(line),
                "%7lld  %5lld  %6lld  %13.1f  %8lld  %12.1f  %5.1f  %5.0f of "
-               "%4.1f  %6.3f  %6.0f\n",
+               "%4.1f  %6.3f  %6.0f  %8.0f\n",
                static_cast<ll>(row.threads), static_cast<ll>(row.depth),
                static_cast<ll>(row.prompt), row.prefill,
                static_cast<ll>(row.generate), row.decode, row.read,
-               100 * row.read / row.roof, row.roof, row.load, row.rssMb);
+               100 * row.read / row.roof, row.roof, row.load, row.rssMb,
+               row.rescored);
       text += line;
     }
     return text;

@@ -16,8 +16,8 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
 // A step over the last token and the draft of what follows it.
 class DraftedSteps {
 public:
-  DraftedSteps(Session &session, PromptLookup &lookup)
-      : session_(session), lookup_(lookup) {}
+  DraftedSteps(Session &session, const Sampler &sampler, PromptLookup &lookup)
+      : session_(session), sampler_(sampler), lookup_(lookup) {}
   ~DraftedSteps() { finish(); }
   DraftedSteps(const DraftedSteps &) = delete;
   DraftedSteps &operator=(const DraftedSteps &) = delete;
@@ -31,7 +31,7 @@ public:
     count_ = 1 + static_cast<int64_t>(draft.size());
     row_ = 0;
     Status status = count_ == 1
-                        ? session_.decode(id)
+                        ? decode(id)
                         : session_.extend({ids_, static_cast<size_t>(count_)});
     seconds_ = secondsSince(start);
     if (count_ == 1)
@@ -61,7 +61,21 @@ public:
   }
 
 private:
+  /// Leaves what the sampler needs: the greedy token may be enough.
+  Status decode(int32_t id) {
+    if (!sampler_.isGreedy())
+      return session_.decode(id);
+    Status status = session_.decode(id, Logits::kGreedy);
+    if (!status.ok() ||
+        sampler_.takes(session_.logits(), session_.greedyToken()))
+      return status;
+    // A forbidden token is the likeliest: the choice is among the others.
+    session_.truncate(session_.position() - 1);
+    return session_.decode(id);
+  }
+
   Session &session_;
+  const Sampler &sampler_;
   PromptLookup &lookup_;
   int32_t ids_[1 + PromptLookup::kLongest] = {};
   int64_t count_ = 1, row_ = 0;
@@ -90,7 +104,7 @@ Result<Ending> generate(Session &session, Sampler &sampler,
     lookup->reset();
     lookup->see(ids);
   }
-  DraftedSteps steps(session, lookup ? *lookup : none);
+  DraftedSteps steps(session, sampler, lookup ? *lookup : none);
   for (int64_t count = 0; maxTokens < 0 || count < maxTokens; ++count) {
     if (cancellationRequested())
       return Ending::kCancelled;

@@ -84,13 +84,15 @@ float Sampler::penalised(const float *logits, int32_t id) const {
   return logit < 0 ? logit * penalty : logit / penalty;
 }
 
+bool Sampler::takes(const float *logits, int32_t greedy) const {
+  return isGreedy() && greedy >= 0 && greedy < vocabSize_ &&
+         !forbidden_[static_cast<size_t>(greedy)] &&
+         std::isfinite(logits[greedy]);
+}
+
 Result<int32_t> Sampler::sample(const float *logits, int32_t greedy) {
   if (options_.temperature == 0) {
-    bool generatedServes = options_.repetitionPenalty == 1 && greedy >= 0 &&
-                           greedy < vocabSize_ &&
-                           !forbidden_[static_cast<size_t>(greedy)] &&
-                           std::isfinite(logits[greedy]);
-    if (generatedServes)
+    if (takes(logits, greedy))
       return greedy;
     int32_t best = -1;
     float bestLogit = -INFINITY;

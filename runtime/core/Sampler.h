@@ -61,6 +61,14 @@ public:
   /// Forgets what was seen.
   void reset();
 
+  /// Whether greedy decoding without penalties is asked for: then `sample`
+  /// reads no logit but the greedy token's, unless that one is forbidden.
+  bool isGreedy() const {
+    return options_.temperature == 0 && options_.repetitionPenalty == 1;
+  }
+  /// Whether `sample` gives `greedy` whatever the other logits are.
+  bool takes(const float *logits, int32_t greedy) const;
+
   /// The next token. `logits` [V]; `greedy` is the generated code's choice
   /// among them and serves, unread logits and all, where it is what greedy
   /// decoding asks for. kInternal if no token has a finite logit.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace qwen {
 namespace {
@@ -12,6 +13,9 @@ using ll = long long;
 
 constexpr int64_t kCounterBytes = 64;
 constexpr int64_t kSpareRows = 8;
+// Every so many greedy steps their bytes are counted; where they were more than
+// a step for all logits reads, so many steps are of that kind.
+constexpr int64_t kGreedyProbe = 8, kGreedyPause = 64;
 
 struct StepRegion {
   qwen_step_fn fn;
@@ -150,10 +154,19 @@ Status Session::prefillAllLogits(
   return {};
 }
 
-Status Session::decode(int32_t id) {
+Status Session::decode(int32_t id, Logits wanted) {
   if (Status status = check({&id, 1}, position()); !status.ok())
     return status;
-  step(plan_.decode, {&id, 1}, position(), 0);
+  bool greedy = wanted == Logits::kGreedy && plan_.decode_greedy;
+  if (greedy && pause_ > 0) {
+    --pause_;
+    greedy = false;
+  }
+  step(greedy ? plan_.decode_greedy : plan_.decode, {&id, 1}, position(), 0);
+  if (greedy && ++greedySteps_ % kGreedyProbe == 0 &&
+      plan_.greedy_bytes + computedLogits() * plan_.rescored_row_bytes >
+          plan_.decode_bytes)
+    pause_ = kGreedyPause;
   return {};
 }
 
@@ -162,6 +175,11 @@ Status Session::extend(std::span<const int32_t> ids) {
     return status;
   step(plan_.prefill, ids, position(), 0);
   return {};
+}
+
+int64_t Session::computedLogits() const {
+  return plan_.vocab_size - std::count(logits(), logits() + plan_.vocab_size,
+                                       -std::numeric_limits<float>::infinity());
 }
 
 void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,

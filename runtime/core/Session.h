@@ -21,6 +21,12 @@ struct SessionOptions {
   bool poison = false; // fill cache, arena and scratch with NaN first
 };
 
+/// What a decode step must leave.
+enum class Logits {
+  kAll,
+  kGreedy // `greedyToken`; the other logits may be minus infinity
+};
+
 /// The plan, weights and team must outlive the session.
 class Session {
 public:
@@ -64,9 +70,12 @@ public:
       std::span<const int32_t> ids,
       const std::function<Status(int64_t index, const float *logits)> &row);
 
-  /// Appends one token; then `logits` and `greedyToken` are its. kInvalid as
-  /// `check`.
-  Status decode(int32_t id);
+  /// Appends one token; then `greedyToken` is its, and `logits` unless only
+  /// the greedy token is wanted. kInvalid as `check`.
+  Status decode(int32_t id, Logits wanted = Logits::kAll);
+
+  /// Rows of logits that the last step computed.
+  int64_t computedLogits() const;
 
   /// Appends `ids`, at most as many as the plan's logits buffer and prefill
   /// step hold; then `logits(i)` and `greedyToken(i)` are those of `ids[i]`.
@@ -99,6 +108,7 @@ private:
   int64_t chunk_ = 1;       // of `prefill`
   int64_t logitsChunk_ = 1; // of `prefillAllLogits`
   int64_t scratchStride_ = 0;
+  int64_t greedySteps_ = 0, pause_ = 0; // of `decode`
   Pages cache_, arena_, scratch_, counters_;
   std::vector<int32_t> ids_;
   std::vector<int32_t>

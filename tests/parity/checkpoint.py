@@ -215,8 +215,11 @@ def gguf_metadata(config):
     }
 
 
-def write_gguf(path, model, metadata=None):
-    """Writes a row of models.py as a GGUF v3 file: 1-D tensors are f32, the others have the type of their kind."""
+def write_gguf(path, model, metadata=None, changes={}):
+    """Writes a row of models.py as a GGUF v3 file: 1-D tensors are f32, the others have the type of their kind.
+
+    `changes` gives functions, by GGUF name, that may change the rows of stored bytes in place.
+    """
     metadata = gguf_metadata(model["config"]) if metadata is None else metadata
     types, infos, payload = model["types"], b"", []
     offset = 0
@@ -229,6 +232,8 @@ def write_gguf(path, model, metadata=None):
         infos += gguf_string(gguf_name) + struct.pack("<I", len(shape))
         infos += struct.pack(f"<{len(shape)}Q", *reversed(shape))
         infos += struct.pack("<IQ", GGML_TYPES[stored_type], offset)
+        if gguf_name in changes:
+            changes[gguf_name](data.reshape(shape[0], -1))
         data = np.ascontiguousarray(data).tobytes()
         data += bytes(-len(data) % 32)
         payload.append(data)

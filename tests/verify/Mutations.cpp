@@ -402,6 +402,36 @@ bool dropAppend(ModuleOp module) {
   return any;
 }
 
+/// What comes to bounds of the coarse scores that are too small.
+bool doubleFloor(ModuleOp module) {
+  bool any = false;
+  module.walk([&](ir::LinearRescoreOp op) {
+    OpBuilder builder(op);
+    Value floor = op.getFloor();
+    auto twice =
+        ir::AddOp::create(builder, NameLoc::get(builder.getStringAttr("twice")),
+                          floor.getType(), floor, floor);
+    op.getFloorMutable().assign(twice.getY());
+    any = true;
+  });
+  return any;
+}
+
+/// Rows are scored again while another thread may still look for the floor.
+bool removeFloorBarrier(ModuleOp module) {
+  bool any = false;
+  module.walk([&](ir::LinearRescoreOp op) {
+    for (Operation *before = op->getPrevNode(); before && !any;
+         before = before->getPrevNode())
+      if (isa<ir::BarrierOp>(before)) {
+        before->erase();
+        any = true;
+        break;
+      }
+  });
+  return any;
+}
+
 constexpr const char *kHead = "lm_head.weight";
 constexpr const char *kEmbedding = "model.embed_tokens.weight";
 constexpr const char *kLayer0Down = "model.layers.0.mlp.down_proj.weight";
@@ -440,7 +470,9 @@ const std::vector<Mutation> &mutations() {
          return forEach<ir::LinearSwigluOp>(m, swapFusedGate);
        }},
       {"no-fused-residual", "fuse-residual", dropFusedResidual},
+      {"double-floor", "screen-head", doubleFloor},
       {"no-barrier", "partition", removeBarrier},
+      {"no-floor-barrier", "partition", removeFloorBarrier},
       {"overlap", "plan-buffers", overlapBuffers},
       {"stale", "plan-buffers", staleRows},
       {"next-position", "plan-buffers", nextPosition},

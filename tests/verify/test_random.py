@@ -63,6 +63,19 @@ def test_random_model(seed, tmp_path):
     accept(seed, *random_model(seed), tmp_path, "test_random_model", "QWENC_RANDOM_SPECS")
 
 
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT // 5))
+def test_random_screened_head(seed, tmp_path):
+    row, _, tokens = random_model(seed)
+    draw = random.Random(500_000 + seed)
+    width, groups = draw.choice([32, 64]), draw.choice([1, 2])
+    row["config"] = models.qwen(
+        "qwen3", D=128 * draw.randint(1, 3), F=32 * draw.randint(1, 6), L=1, H=2 * groups, G=groups, C=width,
+        tied=draw.random() < 0.5, V=draw.randint(2, 900), positions=256,
+    )  # fmt: skip
+    options = ["--context", 128, "--format", "q8g32", "--screened-head", "on"]
+    accept(seed, row, options, tokens, tmp_path, "test_random_screened_head", "QWENC_RANDOM_SPECS")
+
+
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + WEIGHTS))
 def test_random_weights(seed, tmp_path):
     """No false alarm, whatever the weights and the prompt of a tiny model."""

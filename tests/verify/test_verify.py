@@ -17,6 +17,7 @@ import checkpoint
 import models
 from harness import BIN, F32, QWENC, compile_model, execute, succeed
 
+SCREENED = ("--format", "q8g32", "--activations", "q8g32", "--screened-head", "on")
 MUTANT = BIN / "qwenc-mutant"
 GOOD = "verdict: the executable computes the model"
 
@@ -84,6 +85,8 @@ MUTATIONS = [
     ("no-append", "qwen2_untied",
      r"frontend: `model.layers.0.self_attn.attention` reads position 11, which nothing has written"),
     ("no-barrier", "qwen2_untied", r"pass partition"),
+    ("double-floor", "qwen2_untied", r"pass screen-head"),
+    ("no-floor-barrier", "qwen2_untied", r"pass partition"),
     ("overlap", "qwen2_untied", r"pass plan-buffers"),
     ("stale", "qwen3_tied", r"pass plan-buffers"),
     ("next-position", "qwen2_tied", r"pass plan-buffers"),
@@ -97,7 +100,8 @@ MUTATIONS = [
 
 @pytest.mark.parametrize("mutation, name, wanted", MUTATIONS, ids=[f"{m[0]}-{m[1]}" for m in MUTATIONS])
 def test_mutation(mutation, name, wanted, folder):
-    done = execute(MUTANT, mutation, folder / name, "--reference", folder / name)
+    options = SCREENED if "floor" in mutation else ()
+    done = execute(MUTANT, mutation, folder / name, "--reference", folder / name, *options)
     assert done.returncode != 2, done.stderr
     assert re.fullmatch(wanted, verdict(done)), done.stdout
     assert "FAILED" in done.stdout
@@ -162,6 +166,24 @@ def test_damaged_weights(damage, folder, tmp_path):
     found, text = verify(app.path)
     assert found == f"weight encoding of `{name}`", text
     assert "row 0" in text if damage == "scale" else "row " in text
+
+
+def test_a_screened_head(folder, tmp_path):
+    """Judged with the bounds of its coarse copy; one that is too small is told."""
+    model, options = folder / "qwen2_untied", (*SCREENED, "--context", 64)
+    app = compile_model(model, tmp_path / "app", *options)
+    found, text = verify(app.path)
+    assert "verdict: " + found == GOOD and re.search(r"screen +ok +2 runs", text), text
+    data, start = tensor_section(tmp_path / "app.weights")
+    at = start + packed_places(model, options)["lm_head.weight"]
+    rows, columns = models.TINY["qwen2_untied"]["config"]["vocab_size"], 128
+    bounds = at + rows * columns * 17 // 16  # after high nibbles, scales and low nibbles
+    (bound,) = struct.unpack_from("<H", data, bounds + 2 * 5)
+    struct.pack_into("<H", data, bounds + 2 * 5, bound - 1)
+    (tmp_path / "app.weights").write_bytes(data)
+    found, text = verify(app.path)
+    assert found == "weight encoding of `lm_head.weight`" and "row 5, column 0" in text, text
+    assert "bound of 128 columns" in text
 
 
 def damaged_copy(folder, tmp_path, change):

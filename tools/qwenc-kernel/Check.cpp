@@ -156,6 +156,8 @@ private:
         options.empty() ? nullptr : codegen::findFormat(options.front());
     if (!format || kernel.interface.options.front().name != "format")
       return true;
+    if (kernel.interface.options.front().values.size() == 1)
+      return true;
     if (kernel.interface.name == "linear" ||
         kernel.interface.name == "embedding")
       return flagCount == 0 || options.front() == options.at(1);

@@ -51,6 +51,11 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
   command.add_flag("--no-tuned", options.ignoreTuned,
                    "leave out what `qwenc tune` found on this machine");
   command
+      .add_option("--screened-head", pipeline.screenedHead,
+                  "greedy decoding reads the head's high bits, and exact rows "
+                  "where they may matter: on, off, or auto for large heads")
+      ->capture_default_str();
+  command
       .add_option("--disable-pass", pipeline.disabledPasses,
                   "leave out a fusion pass")
       ->allow_extra_args(false);
@@ -114,6 +119,10 @@ std::optional<std::string> resolve(CompileOptions &options) {
   if (pipeline.activations != "f32" && pipeline.activations != "q8g32")
     return "`--activations` is `" + pipeline.activations +
            "`; they are f32 or q8g32";
+  if (pipeline.screenedHead != "on" && pipeline.screenedHead != "off" &&
+      pipeline.screenedHead != "auto")
+    return "`--screened-head` is `" + pipeline.screenedHead +
+           "`; it is on, off or auto";
   if (options.cacheType.empty())
     options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
   if (options.cacheType != "f32" && options.cacheType != "f16")

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define QWEN_ABI_VERSION 2u
+#define QWEN_ABI_VERSION 3u
 
 /* What a thread of the team gets for one step. All threads of a step get equal
  * values but for `scratch` and `thread`. */
@@ -62,8 +62,16 @@ typedef struct qwen_plan {
                             each logits row */
   int64_t decode_bytes;  /* weight bytes one decode step reads, for GB/s */
   int64_t cache_token_bytes; /* cache bytes of one token over all layers */
-  qwen_step_fn decode;       /* T = 1 */
-  qwen_step_fn prefill;      /* any T */
+  int64_t greedy_bytes; /* weight bytes one greedy step reads whatever the token
+                         */
+  int64_t rescored_row_bytes; /* weight bytes of one row of logits that a greedy
+                                 step computes */
+  qwen_step_fn decode;        /* T = 1 */
+  qwen_step_fn prefill;       /* any T */
+  qwen_step_fn decode_greedy; /* T = 1: the token of `decode`, whose logits hold
+                                 what `decode` gives or minus infinity where no
+                                 token could be the largest; null unless the
+                                 head is screened */
   const char *taps; /* JSON text: by step, where each result lies when the step
                        ends; empty unless built with taps. "decode" and
                        "prefill" are arrays of {"name", "kernel", "rows": "all"

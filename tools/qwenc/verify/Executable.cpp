@@ -116,6 +116,7 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.pipeline.format = description.at("format");
     options.pipeline.activations = description.at("activations");
     options.pipeline.target = description.at("target");
+    options.pipeline.screenedHead = description.at("screened_head");
     options.pipeline.disabledPasses = description.at("disabled_passes");
     options.cacheType = description.at("cache_type");
     options.context = info.at("plan").at("context").get<int64_t>();
@@ -179,14 +180,22 @@ llvm::Expected<TapRows> Executable::taps(const reference::Ids &ids,
 }
 
 llvm::Expected<std::string>
-Executable::greedy(const reference::Ids &ids, int64_t count, int64_t threads,
-                   const std::string &lookup) const {
+Executable::tokens(const reference::Ids &ids, int64_t count, int64_t threads,
+                   const std::vector<std::string> &sampling) const {
   if (llvm::Error error = writeIds(ids))
     return error;
-  return capture({"run", "--ids", folder.at("ids"), "--output-ids", "-n",
-                  std::to_string(count), "--ignore-stop", "--temperature", "0",
-                  "--poison", "--threads", std::to_string(threads),
-                  "--prompt-lookup", lookup});
+  std::vector<std::string> arguments = {"run",
+                                        "--ids",
+                                        folder.at("ids"),
+                                        "--output-ids",
+                                        "-n",
+                                        std::to_string(count),
+                                        "--ignore-stop",
+                                        "--poison",
+                                        "--threads",
+                                        std::to_string(threads)};
+  llvm::append_range(arguments, sampling);
+  return capture(std::move(arguments));
 }
 
 llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,

@@ -45,11 +45,10 @@ public:
 
   /// Memory starts as NaN in both.
   llvm::Expected<TapRows> taps(const reference::Ids &ids, bool decode) const;
-  /// The next `count` ids by greedy decoding, as text; `lookup` is an argument
-  /// of `--prompt-lookup`.
-  llvm::Expected<std::string> greedy(const reference::Ids &ids, int64_t count,
-                                     int64_t threads,
-                                     const std::string &lookup) const;
+  /// The next `count` ids, as text; `sampling` are arguments of `run`.
+  llvm::Expected<std::string>
+  tokens(const reference::Ids &ids, int64_t count, int64_t threads,
+         const std::vector<std::string> &sampling) const;
   /// f32 [T, V], as bytes.
   llvm::Expected<std::string> logits(const reference::Ids &ids, int64_t threads,
                                      int64_t chunk) const;

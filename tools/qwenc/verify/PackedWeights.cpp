@@ -47,7 +47,7 @@ public:
       return;
     }
     const Plane *c = find('c'), *m = find('m'), *h = find('h');
-    const Plane &q = *find('q');
+    const Plane &q = lowBits();
     const int zero = zeroPoint();
     for (int64_t begin = 0; begin < inner; begin += kShared) {
       float scale = half('s', begin, 1) * half('d', begin, 1);
@@ -60,6 +60,34 @@ public:
         values.push_back(m ? value - least : value);
       }
     }
+  }
+
+  /// Columns that one bound of the coarse copy is for; 0 without a copy.
+  int64_t boundColumns() const {
+    const Plane *b = find('b');
+    return b ? b->group : 0;
+  }
+  float bound(int64_t k) const {
+    return bfloatToFloat(load<uint16_t>(at(*find('b'), k) + 2 * n));
+  }
+  /// What a bound must reach: ‖r‖ + γ (‖w‖ + ‖c‖ + ‖7.5 s‖) over its columns.
+  /// Source: ARCHITECTURE.md, "The screened head".
+  double leastBound(int64_t begin, int64_t inner) const {
+    const Plane &q = lowBits(), *h = find('h');
+    double residual = 0, value = 0, coarse = 0, middle = 0;
+    for (int64_t k = begin; k < begin + boundColumns(); ++k) {
+      const double scale = half('s', k, 1);
+      const int all = quant(q, h, k), high = all / 16;
+      residual += std::pow(scale * (all - 16 * high - 7.5), 2);
+      value += std::pow(scale * (all - 128), 2);
+      coarse += std::pow(scale * (16 * high - 128), 2);
+      middle += std::pow(scale * 7.5, 2);
+    }
+    const int64_t count = 2 * (inner / kBlock) + 6;
+    const double roundings = double(count) * 0x1p-24;
+    return std::sqrt(residual) +
+           roundings *
+               (std::sqrt(value) + std::sqrt(coarse) + std::sqrt(middle));
   }
 
 private:
@@ -92,6 +120,11 @@ private:
     const Plane *plane = find(name);
     return plane ? halfToFloat(load<uint16_t>(at(*plane, k) + 2 * n)) : absent;
   }
+  /// Plane q, or l where the low bits lie apart.
+  const Plane &lowBits() const {
+    const Plane *l = find('l');
+    return l ? *l : *find('q');
+  }
   /// The quant, bits above the first four from plane h.
   int quant(const Plane &q, const Plane *h, int64_t k) const {
     const uint8_t *block = at(q, k);
@@ -103,6 +136,10 @@ private:
     if (!h)
       return value;
     const uint8_t *high = at(*h, k);
+    if (h->blockBytes == q.blockBytes) {
+      uint8_t above = high[4 * (kPanel * (i % 16 / 4) + n) + i % 4];
+      return value | (i < 16 ? above & 15 : above >> 4) << 4;
+    }
     if (h->blockBytes == 4 * kPanel)
       return value | (high[4 * n + i % 4] >> (i / 4) & 1) << 4;
     return value |
@@ -113,8 +150,8 @@ private:
   int zeroPoint() const {
     if (find('m'))
       return 0;
-    const Plane &q = *find('q');
-    if (q.blockBytes == kBlock * kPanel)
+    const Plane &q = lowBits();
+    if (q.blockBytes == kBlock * kPanel || q.name == 'l')
       return 128;
     const Plane *h = find('h');
     return !h ? 8 : h->blockBytes == 4 * kPanel ? 16 : 32;
@@ -244,6 +281,31 @@ struct TensorErrors {
 
 } // namespace
 
+std::optional<WeightDamage>
+PackedWeights::smallBound(const std::string &name,
+                          ir::PackedWeightOp op) const {
+  auto type = llvm::cast<ir::WeightType>(op.getType());
+  const WeightLayout layout = weightLayout(type);
+  const int64_t inner = type.getDim(1);
+  for (int64_t n = 0; n < type.getDim(0); ++n) {
+    const PanelRow row(tensors + int64_t(op.getOffset()), layout, inner, n);
+    const int64_t columns = row.boundColumns();
+    for (int64_t k = 0; columns > 0 && k < inner; k += columns)
+      if (double least = row.leastBound(k, inner); !(row.bound(k) >= least))
+        return WeightDamage{
+            name,
+            type.getFormat().str(),
+            type.getLayout().str() + "; this is the coarse copy's bound of " +
+                std::to_string(columns) + " columns, and what it must reach",
+            n,
+            k,
+            row.bound(k),
+            least,
+            0};
+  }
+  return std::nullopt;
+}
+
 PackedWeights::Comparison
 PackedWeights::compare(const TensorIndex &index) const {
   Comparison comparison;
@@ -276,6 +338,8 @@ PackedWeights::compare(const TensorIndex &index) const {
         bound.assign(packed.size(), 0);
       errors.add(n, packed, stored, bound);
     }
+    if (type.isMatrix() && !comparison.first)
+      comparison.first = smallBound(name, op);
     if (rounds && errors.size > 0)
       comparison.noise[name] = std::sqrt(errors.error / errors.size);
   }

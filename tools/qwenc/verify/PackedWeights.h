@@ -46,10 +46,14 @@ public:
                                          // format has rounded, by tensor
   };
   /// Holds every weight to its tensor: equal, or within half a step where a
-  /// format rounds.
+  /// format rounds; and the bounds of coarse copies to what they must cover.
   Comparison compare(const TensorIndex &tensors) const;
 
 private:
+  /// The first bound of a coarse copy that does not cover what the copy lacks.
+  std::optional<WeightDamage> smallBound(const std::string &name,
+                                         ir::PackedWeightOp op) const;
+
   std::unique_ptr<llvm::MemoryBuffer> file;
   const uint8_t *tensors = nullptr; // the section
   std::map<std::string, ir::PackedWeightOp> places;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kTimes = 10;
 constexpr int64_t kGreedyTokens = 16;
+constexpr int64_t kScreenedTokens = 32;
 
 std::string way(int64_t threads, const std::string &rest) {
   return "with " + std::to_string(threads) + " threads and " + rest;
@@ -77,8 +78,9 @@ public:
     for (int64_t threads = 1; threads <= mostThreads() && count > 0; ++threads)
       for (const char *lookup : {"off", "always"})
         for (int64_t time = 0; time < times; ++time) {
-          llvm::Expected<std::string> given =
-              executable.greedy(prompt, count, threads, lookup);
+          llvm::Expected<std::string> given = executable.tokens(
+              prompt, count, threads,
+              {"--temperature", "0", "--prompt-lookup", lookup});
           if (!given)
             return given.takeError();
           ++runs.count;
@@ -134,6 +136,41 @@ llvm::Expected<Runs> compareRuns(const Executable &executable,
     if (llvm::Error error = comparison.greedy())
       return error;
   return comparison.runs;
+}
+
+llvm::Expected<Runs> compareScreened(const Executable &executable,
+                                     const reference::Ids &ids,
+                                     int64_t context) {
+  // The least of the probability is the likeliest token's alone; a draw sees
+  // all logits.
+  const std::vector<std::string> draw = {"--temperature", "1",   "--top-k", "0",
+                                         "--top-p",       "1e-9"},
+                                 greedy = {"--temperature", "0"},
+                                 plain = {"--repetition-penalty", "1",
+                                          "--prompt-lookup", "off"};
+  Runs runs;
+  const int64_t count =
+      std::min(kScreenedTokens, context - int64_t(ids.size()));
+  std::string wanted;
+  for (int64_t threads : {0, 1, 3}) {
+    if (count <= 1)
+      break;
+    std::vector<std::string> sampling = threads == 0 ? draw : greedy;
+    sampling.insert(sampling.end(), plain.begin(), plain.end());
+    llvm::Expected<std::string> given =
+        executable.tokens(ids, count, std::max<int64_t>(threads, 1), sampling);
+    if (!given)
+      return given.takeError();
+    if (threads == 0) {
+      wanted = *given;
+      continue;
+    }
+    ++runs.count;
+    if (*given != wanted && runs.difference.empty())
+      runs.difference = way(threads, "a screened head, tokens differ from a "
+                                     "choice among all logits");
+  }
+  return runs;
 }
 
 } // namespace qwen::verify

@@ -29,4 +29,10 @@ llvm::Expected<Runs> compareRuns(const Executable &executable,
                                  const reference::Rows &logits,
                                  const RunOptions &options);
 
+/// Greedy tokens after `ids`, whose steps leave logits out, against a choice
+/// among all logits.
+llvm::Expected<Runs> compareScreened(const Executable &executable,
+                                     const reference::Ids &ids,
+                                     int64_t context);
+
 } // namespace qwen::verify

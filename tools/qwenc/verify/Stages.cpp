@@ -133,10 +133,16 @@ llvm::Expected<TapRows> interpret(mlir::ModuleOp module,
   return taps;
 }
 
+reference::Rows idRow(int32_t id) {
+  reference::Rows row(1, 1);
+  row.values.front() = id;
+  return row;
+}
+
 llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
-                const reference::Ids &ids) {
+                const reference::Ids &ids, TapRows *greedy) {
   TapRows taps;
   Complaints complaints(module.getContext());
   reference::Interpreter interpreter(
@@ -151,7 +157,22 @@ interpretDecode(mlir::ModuleOp module,
   if (mlir::failed(interpreter.run(
           decode, {reference::Ids{ids.back()}, count, int64_t(0)})))
     return complaints.take();
-  return taps;
+  auto other = module.lookupSymbol<mlir::func::FuncOp>("decode_greedy");
+  if (!greedy || !other)
+    return taps;
+  TapRows kept = std::move(taps);
+  taps.clear();
+  auto results =
+      interpreter.run(other, {reference::Ids{ids.back()}, count, int64_t(0)});
+  if (mlir::failed(results))
+    return complaints.take();
+  *greedy = std::move(taps);
+  other.walk([&](ir::ArgmaxOp op) {
+    for (const reference::HostValue &value : *results)
+      if (const auto *token = std::get_if<reference::Ids>(&value))
+        (*greedy)[ir::tapName(op)] = idRow(token->front());
+  });
+  return kept;
 }
 
 } // namespace qwen::verify

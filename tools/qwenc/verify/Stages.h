@@ -73,12 +73,16 @@ mlir::func::FuncOp stepOf(mlir::ModuleOp module);
 /// @decode of a split module, else @step.
 mlir::func::FuncOp decodeOf(mlir::ModuleOp module);
 
+/// A token as a tap.
+reference::Rows idRow(int32_t id);
+
 /// What one token's step gives for the last of `ids`, after one step of the
-/// others; the rest as `interpret`.
+/// others; the rest as `interpret`. Where there is a @decode_greedy, `greedy`
+/// becomes what that gives for it, its token among it.
 llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
-                const reference::Ids &ids);
+                const reference::Ids &ids, TapRows *greedy = nullptr);
 
 /// What every op of the module's step gives for `ids`, in f64; of @prefill in a
 /// split module. With `exactRows` quantising loses nothing. The error is that

@@ -363,6 +363,8 @@ private:
     judgeKernels(*prefill, *decode);
     judgeGrowth(*prefill, known);
     judgeTokens(*prefill);
+    if (llvm::Error error = judgeScreen())
+      return error;
     return judgeBits(*prefill);
   }
 
@@ -491,6 +493,23 @@ private:
                std::to_string(same) + " of " + std::to_string(rows) +
                    " greedy tokens agree, " +
                    std::to_string(report.nearTies.size()) + " near ties");
+  }
+
+  llvm::Error judgeScreen() {
+    if (!stages->after("partition").lookupSymbol("decode_greedy"))
+      return llvm::Error::success();
+    llvm::Expected<Runs> runs = compareScreened(*plain, ids, *build.context);
+    if (!runs)
+      return runs.takeError();
+    report.add("screen", runs->difference.empty(),
+               runs->difference.empty()
+                   ? std::to_string(runs->count) +
+                         " runs with the screened head: the tokens of all "
+                         "logits"
+                   : runs->difference);
+    if (!runs->difference.empty())
+      addFault(Blame::Kernel, "screened head", runs->difference + "\n");
+    return llvm::Error::success();
   }
 
   /// The build without taps, by threads and chunks, to the bit.

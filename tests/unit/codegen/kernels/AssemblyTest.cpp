@@ -126,8 +126,10 @@ TEST(Assembly, KernelsCallNothing) {
         std::vector<std::string> options;
         for (const CatalogOption &option : kernel.interface.options)
           if (!option.flag)
-            options.push_back(option.name == "format" ? "q8g32"
-                                                      : option.values.back());
+            options.push_back(option.name == "format" &&
+                                      option.values.size() > 1
+                                  ? "q8g32"
+                                  : option.values.back());
         std::vector<std::pair<std::string, int64_t>> dims =
             kernel.cases.back().dims;
         dims.emplace_back("t", tokens);

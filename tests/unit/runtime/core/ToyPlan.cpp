@@ -113,7 +113,10 @@ extern "C" const qwen_plan qwen_model_plan = {
     .argmax_offset = kArgmaxOffset,
     .decode_bytes = 64,
     .cache_token_bytes = 4,
+    .greedy_bytes = 0,
+    .rescored_row_bytes = 0,
     .decode = step,
     .prefill = step,
+    .decode_greedy = nullptr,
     .taps = "",
 };

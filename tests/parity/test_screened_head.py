@@ -1,0 +1,85 @@
+# QWENC_BIN_DIR=build/bin build/venv/bin/python -m pytest tests/parity/test_screened_head.py
+"""A screened head decodes the full head's tokens, whatever the head's rows are, and gives every logit where it is asked for."""
+
+import json
+
+import numpy as np
+import pytest
+
+import checkpoint
+import models
+from harness import QWENC, compile_model, execute, same_bits, succeed, write_ids
+
+IDS, COUNT, V = list(range(5, 17)), 40, 1500
+CONTEXT = ("--context", 80)
+
+
+def ties(head):
+    """Many rows equal, others off by one step of one value."""
+    head[V // 3 : V // 2] = head[7]
+    head[V // 2 : V - 100] = head[11]
+    head[V // 2 : V - 100, 2] ^= 1
+
+
+def equal(head):
+    head[:] = head[7]
+
+
+def loud(head):
+    """A third of the rows have scales 64 times the others'."""
+    blocks = head.reshape(V, -1, 34)
+    blocks[::3, :, :2] = (blocks[::3, :, :2].copy().view("<f2") * np.float16(64)).view(np.uint8)
+
+
+HEADS = {"random": lambda head: None, "ties": ties, "equal": equal, "loud": loud}
+
+
+@pytest.fixture(scope="module", params=list(HEADS))
+def pair(request, tmp_path_factory):
+    """The same model, screened and not."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = models.quantised(60, {"*": "q8_0"}, tied=False, V=V, D=256, L=2)
+    path = checkpoint.write_gguf(folder / "model.gguf", model, changes={"output.weight": HEADS[request.param]})
+    return [compile_model(path, folder / mode, *CONTEXT, "--screened-head", mode) for mode in ("on", "off")]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_tokens_are_the_full_heads(pair, threads):
+    screened, full = (app.greedy(IDS, COUNT, "--threads", threads) for app in pair)
+    assert screened == full and len(full) == COUNT
+
+
+def test_every_logit_is_there_where_asked_for(pair):
+    screened, full = (app.logits(IDS) for app in pair)
+    assert same_bits(screened, full)
+    assert np.isfinite(screened).all()
+
+
+@pytest.mark.parametrize("options", [("--temperature", 1, "--seed", 3), ("--repetition-penalty", 1.3)])
+def test_other_choices_see_every_logit(pair, options):
+    screened, full = (
+        succeed(app.path, "run", "--ids", write_ids(app.path.parent / "ids", IDS), "--output-ids", "-n", COUNT,
+                "--ignore-stop", *options)
+        for app in pair
+    )  # fmt: skip
+    assert screened == full
+
+
+def test_bench_and_info_tell_what_is_read(pair):
+    screened, full = (json.loads(succeed(app.path, "info", "--json"))["plan"] for app in pair)
+    assert screened["screened_head"] and not full["screened_head"]
+    head = V * 256 * 17 // 16
+    assert screened["decode_bytes"] - screened["greedy_bytes"] >= head * 4 // 9
+    rows = json.loads(succeed(pair[0].path, "bench", "-p", 8, "-n", 16, "-r", 1, "--json"))["results"]
+    assert 0 < rows[0]["rescored_rows"] <= rows[0]["rescored_rows_most"] <= V + 15
+
+
+def test_a_head_that_cannot_be_screened_is_said(tmp_path):
+    model = models.quantised(61, {"*": "q8_0", "head": "q4_0"}, tied=False)
+    path = checkpoint.write_gguf(tmp_path / "model.gguf", model)
+    done = execute(QWENC, "compile", path, "-o", tmp_path / "app", *CONTEXT, "--screened-head", "on")
+    assert done.returncode == 1
+    assert "error: the head cannot be screened: no coarse copy gives the scores of format `q4g32`" in done.stderr
+    done = execute(QWENC, "compile", path, "-o", tmp_path / "app", *CONTEXT, "--screened-head", "maybe")
+    assert done.returncode == 1
+    assert done.stderr == "qwenc: error: `--screened-head` is `maybe`; it is on, off or auto\n"
