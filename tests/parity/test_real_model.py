@@ -90,6 +90,12 @@ def test_default_build_is_the_same_however_it_runs(default):
         assert np.array_equal(default.logits(ids, *options).view(np.uint32), logits.view(np.uint32)), options
 
 
+def test_verify_finds_nothing(default):
+    text = succeed(QWENC, "verify", default.path, timeout=900)
+    assert text.endswith("verdict: the executable computes the model\n") and "FAILED" not in text, text
+    assert re.search(r"weights +ok +292 tensors are the checkpoint's, to the bit", text), text
+
+
 def test_chat_answers(default):
     answer = succeed(default.path, "run", "--chat", "What is the capital of France?", "-n", 40, "--temperature", 0)
     assert answer == "The capital of France is Paris.\n"

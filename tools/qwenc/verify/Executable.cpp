@@ -121,7 +121,7 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.cacheType = description.at("cache_type");
     options.context = info.at("plan").at("context").get<int64_t>();
     options.pipeline.prefillChunk = info.at("plan").at("prefill_chunk");
-    options.pipeline.chunkBytes = description.at("chunk_bytes");
+    options.pipeline.chunkBytes = description.value("chunk_bytes", int64_t(0));
     options.pipeline.schedule = folder.at("schedule.json");
     options.ignoreTuned = true;
     if (llvm::Error error = writeOutput(options.pipeline.schedule,

@@ -124,7 +124,7 @@ llvm::Error LocalJudge::prefill(const reference::Ids &ids,
                                 const TapRows &taps) {
   reference::InterpreterOptions options;
   options.parameters = parameters;
-  options.keptBytes = 0; // one step reads each parameter once
+  options.keptBytes = 0; // to read them again costs no more than to keep them
   options.check = [&](mlir::Operation *op, const Rows &value,
                       const Rows &bound) -> std::optional<Rows> {
     std::string name = ir::tapName(op);
@@ -166,6 +166,7 @@ llvm::Error LocalJudge::decode(const reference::Ids &ids,
   bool decoding = false;
   reference::InterpreterOptions options;
   options.parameters = parameters;
+  options.keptBytes = 0;
   options.check = [&](mlir::Operation *op, const Rows &value,
                       const Rows &bound) -> std::optional<Rows> {
     std::string name = ir::tapName(op);

@@ -103,6 +103,7 @@ interpreterOptions(const reference::ParameterSource &parameters, TapRows &taps,
                    bool exactRows) {
   reference::InterpreterOptions options;
   options.parameters = parameters;
+  options.keptBytes = 0; // to read them again costs no more than to keep them
   options.tap = [&taps](llvm::StringRef name, const reference::Rows &rows) {
     if (!name.ends_with(".scores") && !name.ends_with(".softmax"))
       taps[name.str()] = rows;
@@ -122,11 +123,9 @@ llvm::Expected<TapRows> interpret(mlir::ModuleOp module,
                                   const reference::ParameterSource &parameters,
                                   const reference::Ids &ids, bool exactRows) {
   TapRows taps;
-  reference::InterpreterOptions options =
-      interpreterOptions(parameters, taps, exactRows);
-  options.keptBytes = 0; // one step reads each parameter once
   Complaints complaints(module.getContext());
-  reference::Interpreter interpreter(std::move(options));
+  reference::Interpreter interpreter(
+      interpreterOptions(parameters, taps, exactRows));
   if (mlir::failed(
           interpreter.run(stepOf(module), {ids, int64_t(0), int64_t(0)})))
     return complaints.take();
