@@ -36,7 +36,8 @@ struct CatalogFormat {
   int64_t innerMultiple;                // K is a multiple of this
   std::vector<std::string> storedTypes; // lossless first
   std::vector<std::string> activations; // "f32", "q8g32"
-  int64_t coarsePlanes;     // first planes that are a coarse copy; 0: none
+  double lossOfLargest; // by rounding a float, as a part of its group's largest
+  int64_t coarsePlanes; // first planes that are a coarse copy; 0: none
   std::string sameScoresAs; // a format whose scores it gives to the bit; empty:
                             // none but its own
 

@@ -12,7 +12,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
                                    element)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
                                    innerMultiple, storedTypes, activations,
-                                   coarsePlanes, sameScoresAs)
+                                   lossOfLargest, coarsePlanes, sameScoresAs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)

@@ -170,4 +170,22 @@ int64_t packRows(const PackPanel &panel, std::vector<Plane> (*planes)(),
   return -1;
 }
 
+/// Packs a row of stored floats by groups of `group` values:
+/// storeGroup(values, index) places one and returns whether it could.
+template <typename StoreGroup>
+int64_t packFloatGroups(const PackPanel &panel, const uint8_t *row,
+                        int64_t group, StoreGroup storeGroup) {
+  float values[64];
+  const int64_t storedBytes = findStoredType(panel.storedType)->blockBytes;
+  for (int64_t index = 0; index < panel.innerSize / group; ++index) {
+    loadFloats(panel.storedType, row + storedBytes * group * index, group,
+               values);
+    if (const int64_t i = firstNonFinite(values, group); i >= 0)
+      return group * index + i;
+    if (!storeGroup(values, index))
+      return group * index;
+  }
+  return -1;
+}
+
 } // namespace qwen::codegen

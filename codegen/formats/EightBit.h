@@ -12,6 +12,9 @@ namespace qwen::codegen {
 
 inline constexpr int64_t kEightBitGroup = 32;
 inline constexpr int kEightBitZero = 128;
+/// Format::lossOfLargest: half a step, and the rounding of the step to f16 over
+/// up to 127 steps.
+inline constexpr double kEightBitLoss = (0.5 + 127 * 0x1p-11) / 127;
 
 /// Reads group `group` of a stored row ("q8_0", "f32", "f16", "bf16"). Returns
 /// -1, or the first element of the row that the group cannot hold.

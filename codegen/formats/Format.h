@@ -46,6 +46,10 @@ struct Format {
   int64_t innerMultiple; // K must be a multiple of this
   std::vector<const char *> storedTypes; // accepted by pack, lossless first
   std::vector<const char *> activations; // "f32", "q8g32"
+  /// What packing floats may lose of a value, as a part of the largest value of
+  /// its group; beside it 2^-24 for each unit of the largest quant, where the
+  /// scale is a small f16. 0: floats are kept or not taken.
+  double lossOfLargest;
   int32_t zeroPoint; // q8g32 activations: value = scale * (quant - zeroPoint) -
                      // minimum
 

@@ -42,6 +42,7 @@ Format bf16() {
           .innerMultiple = 1,
           .storedTypes = {"bf16"},
           .activations = {"f32"},
+          .lossOfLargest = 0,
           .zeroPoint = 0,
           .pack = pack,
           .value = value,

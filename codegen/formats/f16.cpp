@@ -41,6 +41,7 @@ Format f16() {
           .innerMultiple = 1,
           .storedTypes = {"f16"},
           .activations = {"f32"},
+          .lossOfLargest = 0,
           .zeroPoint = 0,
           .pack = pack,
           .value = value,

@@ -40,6 +40,7 @@ Format f32() {
           .innerMultiple = 1,
           .storedTypes = {"f32", "f16", "bf16"},
           .activations = {"f32"},
+          .lossOfLargest = 0,
           .zeroPoint = 0,
           .pack = pack,
           .value = value,

@@ -73,6 +73,7 @@ Format q4k() {
           .innerMultiple = kSuperGroup,
           .storedTypes = {"q4_k"},
           .activations = {"f32", "q8g32"},
+          .lossOfLargest = 0,
           .zeroPoint = 0,
           .pack = pack,
           .value = value,

@@ -5,6 +5,7 @@
 // bit Source    ggml block_q5_0: f16 d, u32 qh with bit i for element i, u8
 // qs[16] as in block_q4_0
 #include "codegen/formats/Blocks.h"
+#include "codegen/formats/Quantise.h"
 
 namespace qwen::codegen {
 namespace {
@@ -33,17 +34,40 @@ uint32_t transposeBits(uint32_t bits) {
   return bytes;
 }
 
+int64_t packStored(const PackPanel &panel, const uint8_t *row, int64_t n) {
+  for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
+    const uint8_t *stored = row + kStoredBytes * group;
+    if (!storeF16(panel, 2, n, group, load<uint16_t>(stored)))
+      return kGroup * group;
+    store(blockAt(panel, 1, kBitBlock, group) + 4 * n,
+          transposeBits(load<uint32_t>(stored + 2)));
+    storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, stored + 6, 4);
+  }
+  return -1;
+}
+
+int64_t packFloats(const PackPanel &panel, const uint8_t *row, int64_t n) {
+  return packFloatGroups(
+      panel, row, kGroup, [&](const float *values, int64_t group) {
+        uint8_t quants[kGroup], nibbles[kGroup / 2];
+        const uint16_t scale = quantiseGroup(values, kGroup, 5, quants);
+        uint32_t fifths = 0;
+        for (int64_t i = 0; i < kGroup; ++i)
+          fifths |= uint32_t(quants[i] >> 4) << i;
+        for (int64_t i = 0; i < kGroup / 2; ++i)
+          nibbles[i] =
+              uint8_t((quants[i] & 15) | (quants[i + kGroup / 2] & 15) << 4);
+        store(blockAt(panel, 1, kBitBlock, group) + 4 * n,
+              transposeBits(fifths));
+        storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, nibbles, 4);
+        return storeF16(panel, 2, n, group, scale);
+      });
+}
+
 int64_t pack(const PackPanel &panel) {
-  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
-    for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
-      const uint8_t *stored = row + kStoredBytes * group;
-      if (!storeF16(panel, 2, n, group, load<uint16_t>(stored)))
-        return kGroup * group;
-      store(blockAt(panel, 1, kBitBlock, group) + 4 * n,
-            transposeBits(load<uint32_t>(stored + 2)));
-      storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, stored + 6, 4);
-    }
-    return -1;
+  const bool stored = panel.storedType == "q5_0";
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
+    return stored ? packStored(panel, row, n) : packFloats(panel, row, n);
   });
 }
 
@@ -80,8 +104,9 @@ Format q5g32() {
           .planes = planes(),
           .scaleGroup = kGroup,
           .innerMultiple = kGroup,
-          .storedTypes = {"q5_0"},
+          .storedTypes = {"q5_0", "f32", "f16", "bf16"},
           .activations = {"f32", "q8g32"},
+          .lossOfLargest = quantisedLoss(5),
           .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,

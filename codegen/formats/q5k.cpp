@@ -83,6 +83,7 @@ Format q5k() {
           .innerMultiple = kSuperGroup,
           .storedTypes = {"q5_k"},
           .activations = {"f32", "q8g32"},
+          .lossOfLargest = 0,
           .zeroPoint = 0,
           .pack = pack,
           .value = value,

@@ -110,6 +110,7 @@ Format q6k() {
           .innerMultiple = kSuperGroup,
           .storedTypes = {"q6_k"},
           .activations = {"f32", "q8g32"},
+          .lossOfLargest = 0,
           .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,

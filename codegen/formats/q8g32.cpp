@@ -69,6 +69,7 @@ Format q8g32() {
           .innerMultiple = kGroup,
           .storedTypes = {"q8_0", "f32", "f16", "bf16"},
           .activations = {"f32", "q8g32"},
+          .lossOfLargest = kEightBitLoss,
           .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,

@@ -48,6 +48,7 @@ KernelCatalog makeCatalog() {
         .innerMultiple = format.innerMultiple,
         .storedTypes = {},
         .activations = {},
+        .lossOfLargest = format.lossOfLargest,
         .coarsePlanes =
             format.coarse ? int64_t(format.coarse()->planes.size()) : 0,
         .sameScoresAs = format.sameScoresAs};

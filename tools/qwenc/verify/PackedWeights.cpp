@@ -172,10 +172,10 @@ const uint8_t *headerOf(llvm::StringRef bytes) {
   return bytes.bytes_begin() + trailer.offset;
 }
 
-/// What may be lost of a row when a format of groups rounds it: half a step,
-/// and the rounding of the step to f16.
-void halfSteps(const std::vector<double> &stored, int64_t group,
-               std::vector<double> &bound) {
+/// What may be lost of a row when a format of groups rounds it.
+void roundingLoss(const std::vector<double> &stored,
+                  const CatalogFormat &format, std::vector<double> &bound) {
+  const int64_t group = format.scaleGroup;
   bound.assign(stored.size(), 0);
   for (size_t begin = 0; begin < stored.size(); begin += size_t(group)) {
     double peak = 0;
@@ -183,7 +183,7 @@ void halfSteps(const std::vector<double> &stored, int64_t group,
     for (size_t i = begin; i < end; ++i)
       peak = std::max(peak, std::fabs(stored[i]));
     for (size_t i = begin; i < end; ++i)
-      bound[i] = peak / 127 * (0.5 + 127 * 0x1p-11) + 128 * 0x1p-25;
+      bound[i] = peak * format.lossOfLargest + 128 * 0x1p-25;
   }
 }
 
@@ -333,7 +333,7 @@ PackedWeights::compare(const TensorIndex &index) const {
                 stored.size() != packed.size()))
         stored.assign(packed.size(), std::nan(""));
       if (rounds)
-        halfSteps(stored, format->scaleGroup, bound);
+        roundingLoss(stored, *format, bound);
       else
         bound.assign(packed.size(), 0);
       errors.add(n, packed, stored, bound);

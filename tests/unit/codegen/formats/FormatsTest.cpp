@@ -79,7 +79,7 @@ TEST(Formats, EveryByteOfEveryPlaneIsWritten) {
 
 TEST(Formats, NonFiniteFloatsAreRefused) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const char *name : {"f32", "q8g32"})
+  for (const char *name : {"f32", "q8g32", "q5g32", "q4g32"})
     for (float wrong : {infinity, -infinity, std::nanf("")}) {
       std::vector<float> rows(17 * 64, 1.0f);
       rows[16 * 64 + 45] = wrong;
@@ -126,9 +126,11 @@ TEST(Formats, NonFiniteScalesAreRefused) {
 TEST(Formats, AGroupTooLargeForAnF16ScaleIsRefused) {
   std::vector<float> rows(16 * 64, 1.0f);
   rows[2 * 64 + 40] = -1e30f;
-  PackedWeight packed(*findFormat("q8g32"), "f32",
-                      reinterpret_cast<const uint8_t *>(rows.data()), 16, 64);
-  EXPECT_EQ(packed.bad, 2 * 64 + 32);
+  for (const char *name : {"q8g32", "q5g32", "q4g32"}) {
+    PackedWeight packed(*findFormat(name), "f32",
+                        reinterpret_cast<const uint8_t *>(rows.data()), 16, 64);
+    EXPECT_EQ(packed.bad, 2 * 64 + 32) << name;
+  }
 }
 
 TEST(Formats, QuantisingIsWithinHalfAScale) {
@@ -154,6 +156,68 @@ TEST(Formats, QuantisingIsWithinHalfAScale) {
   // steps.
   EXPECT_LE(worst, 0.5f + 127 * 0x1p-11f);
   EXPECT_GT(worst, 0.4f);
+}
+
+// ggml's q4_0 and q5_0 take the scale of the largest value as it is; their
+// error is what rounding without a search leaves.
+double roundedError(const std::vector<float> &rows, double zeroPoint) {
+  double error = 0;
+  for (size_t group = 0; group < rows.size(); group += 32) {
+    double largest = 0;
+    for (size_t i = group; i < group + 32; ++i)
+      if (std::fabs(rows[i]) > std::fabs(largest))
+        largest = rows[i];
+    if (largest == 0)
+      continue;
+    const double scale = largest / -zeroPoint;
+    for (size_t i = group; i < group + 32; ++i) {
+      const double quant =
+          std::clamp(std::round(rows[i] / scale), -zeroPoint, zeroPoint - 1);
+      error += std::pow(rows[i] - scale * quant, 2);
+    }
+  }
+  return error;
+}
+
+TEST(Formats, QuantisingLosesLessThanRoundingAndNoMoreThanTheFormatSays) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> rows(16 * 896);
+  for (float &value : rows)
+    value = 0.05f * normal(random);
+  // Groups of one value, of equal values, of opposite ones, of zeros and tiny
+  // values.
+  for (size_t i = 0; i < 32; ++i) {
+    rows[i] = i == 7 ? 0.3f : 0;
+    rows[32 + i] = -0.2f;
+    rows[64 + i] = i % 2 ? 0.1f : -0.1f;
+    rows[96 + i] = 0;
+    rows[128 + i] = 1e-9f;
+  }
+  for (const auto &[name, zeroPoint] :
+       {std::pair{"q4g32", 8.0}, {"q5g32", 16.0}}) {
+    SCOPED_TRACE(name);
+    const Format &format = *findFormat(name);
+    PackedWeight packed(
+        format, "f32", reinterpret_cast<const uint8_t *>(rows.data()), 16, 896);
+    ASSERT_EQ(packed.bad, -1);
+    double error = 0;
+    for (int64_t n = 0; n < 16; ++n)
+      for (int64_t group = 0; group < 896; group += 32) {
+        float largest = 0;
+        for (int64_t k = group; k < group + 32; ++k)
+          largest = std::max(largest, std::fabs(rows[size_t(n * 896 + k)]));
+        for (int64_t k = group; k < group + 32; ++k) {
+          const double lost = packed.value(n, k) - rows[size_t(n * 896 + k)];
+          error += lost * lost;
+          EXPECT_LE(std::fabs(lost),
+                    largest * format.lossOfLargest + 128 * 0x1p-25)
+              << n << ", " << k;
+        }
+      }
+    EXPECT_LT(error, 0.95 * roundedError(rows, zeroPoint));
+    EXPECT_GT(error, 0.3 * roundedError(rows, zeroPoint));
+  }
 }
 
 TEST(Blocks, F16IsAsTheCompilersOwn) {
