@@ -82,6 +82,17 @@ def test_q8g32_is_what_it_says(built):
     assert divergence(built.reference, packed) < 2e-3
 
 
+def test_fewer_bits_are_further_away(built):
+    """The packed values themselves are held to numpy's in the fixtures of the formats."""
+    distances = []
+    for format in ("q8g32", "q5g32", "q4g32"):
+        app = built.other(format, "--format", format)
+        logits = app.logits(built.ids, "--threads", 1)
+        assert same_bits(app.logits(built.ids, "--threads", 3, "--chunk", 5), logits)
+        distances.append(divergence(built.reference, logits))
+    assert distances == sorted(distances) and distances[0] < distances[1] / 4 and distances[2] < 0.3, distances
+
+
 def test_default_build_is_near_and_steady(built):
     app = built.other("default")
     logits = app.logits(built.ids, "--threads", 1)

@@ -42,7 +42,7 @@ def random_model(seed):
     options = ["--context", draw.choice([64, 65, 200]), "--prefill-chunk", draw.choice([16, 32, 128])]
     inner = [hidden, heads * width, config["intermediate_size"]]
     if all(k % 32 == 0 for k in inner) and draw.random() < 0.5:
-        options += ["--format", "q8g32"]
+        options += ["--format", draw.choice(["q8g32", "q5g32", "q4g32"])]
     options += ["--activations", draw.choice(["f32", "q8g32"])] + ["--cache-type", draw.choice(["f32", "f16"])]
     for fusion in ("fuse-rope", "fuse-swiglu", "fuse-residual"):
         if draw.random() < 0.2:

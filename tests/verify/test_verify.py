@@ -56,6 +56,12 @@ def test_no_false_alarm(name, options, folder):
     accept(folder / name, *options)
 
 
+@pytest.mark.parametrize("format", ["q4g32", "q5g32"])
+def test_no_false_alarm_with_few_bits(format, folder):
+    accept(folder / "qwen2_tied", "--format", format)
+    accept(folder / "qwen3_untied", "--format", format)
+
+
 @pytest.mark.parametrize("name", models.GGUF)
 def test_no_false_alarm_in_any_stored_type(name, folder):
     accept(folder / f"{name}.gguf")

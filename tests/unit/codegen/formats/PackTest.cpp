@@ -267,7 +267,7 @@ TEST_F(Pack, InnerSizesThatAFormatCannotHoldListThoseThatCan) {
   request["tensors"] = {tensor("q4k", {16, 256}, "bf16", 16 * 256 * 2)};
   EXPECT_EQ(run(1), "@/request.json: error: `layers.0.q4k`: format `q4k` does "
                     "not take bf16; formats that do: bf16, "
-                    "f32, q8g32, q8g32s\n");
+                    "f32, q4g32, q5g32, q8g32, q8g32s\n");
 }
 
 TEST_F(Pack, BadRequestsAreOneMessage) {
