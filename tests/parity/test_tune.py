@@ -94,7 +94,7 @@ def test_choices_of_a_model_are_taken_up(home):
     path = results_in(home)
     path.write_text(json.dumps(content))
     larger = succeed(QWENC, "compile", *options)
-    rows = re.compile(r"qk_linear__q8g32_q8g32__k896_n151936_m(\d+)_t1")
+    rows = re.compile(r"qk_linear_swiglu__q8g32_q8g32__k896_n4864_m(\d+)_t1")
     assert int(rows.search(larger).group(1)) > int(rows.search(plain).group(1))
     # Another model's choices, and none for this one.
     content["models"][0]["model"] = "d1"
