@@ -170,22 +170,35 @@ int64_t packRows(const PackPanel &panel, std::vector<Plane> (*planes)(),
   return -1;
 }
 
-/// Packs a row of stored floats by groups of `group` values:
-/// storeGroup(values, index) places one and returns whether it could.
-template <typename StoreGroup>
-int64_t packFloatGroups(const PackPanel &panel, const uint8_t *row,
-                        int64_t group, StoreGroup storeGroup) {
-  float values[64];
-  const int64_t storedBytes = findStoredType(panel.storedType)->blockBytes;
-  for (int64_t index = 0; index < panel.innerSize / group; ++index) {
-    loadFloats(panel.storedType, row + storedBytes * group * index, group,
-               values);
-    if (const int64_t i = firstNonFinite(values, group); i >= 0)
-      return group * index + i;
-    if (!storeGroup(values, index))
-      return group * index;
-  }
-  return -1;
+/// Packs a panel by blocks of the stored type `type`, 32 elements with the f16
+/// scale first: stored ones as they are, floats as `encode` makes them.
+/// place(block, n, index) puts block `index` of row n into the planes.
+template <typename Place>
+int64_t packBlocks(const PackPanel &panel, std::vector<Plane> (*planes)(),
+                   std::string_view type,
+                   void (*encode)(const float *values, uint8_t *block),
+                   Place place) {
+  constexpr int64_t kElements = 32, kMostBytes = 34;
+  const StoredType &stored = *findStoredType(panel.storedType);
+  const int64_t bytes = stored.blockBytes * (kElements / stored.blockElements);
+  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
+    for (int64_t index = 0; index < panel.innerSize / kElements; ++index) {
+      const uint8_t *block = row + bytes * index;
+      uint8_t encoded[kMostBytes];
+      if (stored.name != type) {
+        float values[kElements];
+        loadFloats(stored.name, block, kElements, values);
+        if (const int64_t i = firstNonFinite(values, kElements); i >= 0)
+          return kElements * index + i;
+        encode(values, encoded);
+        block = encoded;
+      }
+      if (!isFiniteF16(load<uint16_t>(block)))
+        return kElements * index;
+      place(block, n, index);
+    }
+    return -1;
+  });
 }
 
 } // namespace qwen::codegen

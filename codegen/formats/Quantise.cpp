@@ -1,4 +1,5 @@
-// Quantise.cpp - the search for the scale with the least squared error.
+// Quantise.cpp - the nearest quants, and the search for the scale with the
+// least squared error.
 #include "codegen/formats/Quantise.h"
 #include "codegen/formats/Blocks.h"
 
@@ -8,6 +9,7 @@
 namespace qwen::codegen {
 namespace {
 
+constexpr int64_t kBlock = 32;
 // Adding 1.5 * 2^23 rounds to an integer, ties to even.
 constexpr float kRound = 0x1.8p23f;
 constexpr int64_t kLanes = 8; // of the sums, in one order on every CPU
@@ -21,17 +23,14 @@ struct Range {
   }
 };
 
-} // namespace
-
-uint16_t quantiseGroup(const float *values, int64_t count, int bits,
-                       uint8_t *quants) {
-  const auto zeroPoint = float(int64_t{1} << (bits - 1));
+/// Quants from 0 to 2 zeroPoint - 1, and the scale.
+uint16_t searchedScale(const float *values, float zeroPoint, uint8_t *quants) {
   const Range range{-zeroPoint, zeroPoint - 1};
   float largest = 0;
-  for (int64_t i = 0; i < count; ++i)
+  for (int64_t i = 0; i < kBlock; ++i)
     if (std::fabs(values[i]) > std::fabs(largest))
       largest = values[i];
-  std::fill_n(quants, count, uint8_t(zeroPoint));
+  std::fill_n(quants, kBlock, uint8_t(zeroPoint));
   if (f32ToF16(std::fabs(largest) / zeroPoint) == 0)
     return 0;
   // The largest value takes the end of the range that reaches further, unless
@@ -40,7 +39,7 @@ uint16_t quantiseGroup(const float *values, int64_t count, int bits,
   for (int i = -kTries; i <= kTries; ++i) {
     const float inverse = -(zeroPoint + kTryStep * float(i)) / largest;
     float products[kLanes] = {}, squares[kLanes] = {};
-    for (int64_t k = 0; k < count; k += kLanes)
+    for (int64_t k = 0; k < kBlock; k += kLanes)
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         const float quant = range.nearest(values[k + lane] * inverse);
         products[lane] += values[k + lane] * quant;
@@ -65,9 +64,46 @@ uint16_t quantiseGroup(const float *values, int64_t count, int bits,
   const float stored = f16ToF32(half);
   if (stored == 0 || !isFiniteF16(half))
     return half;
-  for (int64_t i = 0; i < count; ++i)
+  for (int64_t i = 0; i < kBlock; ++i)
     quants[i] = uint8_t(range.nearest(values[i] / stored) + zeroPoint);
   return half;
+}
+
+/// Element i in the low nibble of byte i, i + 16 in the high one.
+void storeNibbles(const uint8_t *quants, uint8_t *bytes) {
+  for (int64_t i = 0; i < kBlock / 2; ++i)
+    bytes[i] = uint8_t((quants[i] & 15) | quants[i + kBlock / 2] << 4);
+}
+
+} // namespace
+
+void encodeQ8_0(const float *values, uint8_t *block) {
+  constexpr Range kRange{-127, 127};
+  float largest = 0;
+  for (int64_t i = 0; i < kBlock; ++i)
+    largest = std::max(largest, std::fabs(values[i]));
+  const uint16_t half = f32ToF16(largest / kRange.highest);
+  const float scale = f16ToF32(half);
+  store(block, half);
+  for (int64_t i = 0; i < kBlock; ++i)
+    block[2 + i] =
+        scale == 0 ? 0 : uint8_t(int8_t(kRange.nearest(values[i] / scale)));
+}
+
+void encodeQ5_0(const float *values, uint8_t *block) {
+  uint8_t quants[kBlock];
+  store(block, searchedScale(values, 16, quants));
+  uint32_t fifths = 0;
+  for (int64_t i = 0; i < kBlock; ++i)
+    fifths |= uint32_t(quants[i] >> 4) << i;
+  store(block + 2, fifths);
+  storeNibbles(quants, block + 6);
+}
+
+void encodeQ4_0(const float *values, uint8_t *block) {
+  uint8_t quants[kBlock];
+  store(block, searchedScale(values, 8, quants));
+  storeNibbles(quants, block + 2);
 }
 
 } // namespace qwen::codegen

@@ -1,9 +1,11 @@
 // q5g32.cpp - 5-bit quants, one f16 scale for every 32 elements of a row.
 //
 // Shapes    plane q: the low nibbles of 32 k; plane h: the fifth bits; plane s:
-// f16 [16 n] Numerics  value = s * (q - 16), equal to the stored q5_0 to the
-// bit Source    ggml block_q5_0: f16 d, u32 qh with bit i for element i, u8
-// qs[16] as in block_q4_0
+//           f16 [16 n]
+// Numerics  value = s * (q - 16), equal to the stored q5_0 to the bit; floats
+//           become q5_0 first (Quantise.h)
+// Source    ggml block_q5_0: f16 d, u32 qh with bit i for element i, u8 qs[16]
+//           as in block_q4_0
 #include "codegen/formats/Blocks.h"
 #include "codegen/formats/Quantise.h"
 
@@ -13,7 +15,6 @@ namespace {
 using namespace Halide;
 
 constexpr int64_t kGroup = 32;
-constexpr int64_t kStoredBytes = 22;
 constexpr int kZeroPoint = 16;
 
 std::vector<Plane> planes() {
@@ -34,41 +35,15 @@ uint32_t transposeBits(uint32_t bits) {
   return bytes;
 }
 
-int64_t packStored(const PackPanel &panel, const uint8_t *row, int64_t n) {
-  for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
-    const uint8_t *stored = row + kStoredBytes * group;
-    if (!storeF16(panel, 2, n, group, load<uint16_t>(stored)))
-      return kGroup * group;
-    store(blockAt(panel, 1, kBitBlock, group) + 4 * n,
-          transposeBits(load<uint32_t>(stored + 2)));
-    storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, stored + 6, 4);
-  }
-  return -1;
-}
-
-int64_t packFloats(const PackPanel &panel, const uint8_t *row, int64_t n) {
-  return packFloatGroups(
-      panel, row, kGroup, [&](const float *values, int64_t group) {
-        uint8_t quants[kGroup], nibbles[kGroup / 2];
-        const uint16_t scale = quantiseGroup(values, kGroup, 5, quants);
-        uint32_t fifths = 0;
-        for (int64_t i = 0; i < kGroup; ++i)
-          fifths |= uint32_t(quants[i] >> 4) << i;
-        for (int64_t i = 0; i < kGroup / 2; ++i)
-          nibbles[i] =
-              uint8_t((quants[i] & 15) | (quants[i + kGroup / 2] & 15) << 4);
-        store(blockAt(panel, 1, kBitBlock, group) + 4 * n,
-              transposeBits(fifths));
-        storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, nibbles, 4);
-        return storeF16(panel, 2, n, group, scale);
-      });
-}
-
 int64_t pack(const PackPanel &panel) {
-  const bool stored = panel.storedType == "q5_0";
-  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
-    return stored ? packStored(panel, row, n) : packFloats(panel, row, n);
-  });
+  return packBlocks(panel, planes, "q5_0", encodeQ5_0,
+                    [&](const uint8_t *block, int64_t n, int64_t index) {
+                      storeQuads(blockAt(panel, 0, kNibbleBlock, index), n,
+                                 block + 6, 4);
+                      store(blockAt(panel, 1, kBitBlock, index) + 4 * n,
+                            transposeBits(load<uint32_t>(block + 2)));
+                      storeF16(panel, 2, n, index, load<uint16_t>(block));
+                    });
 }
 
 float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
@@ -106,7 +81,7 @@ Format q5g32() {
           .innerMultiple = kGroup,
           .storedTypes = {"q5_0", "f32", "f16", "bf16"},
           .activations = {"f32", "q8g32"},
-          .lossOfLargest = quantisedLoss(5),
+          .lossOfLargest = kLossOfQ5_0,
           .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,

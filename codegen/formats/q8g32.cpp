@@ -2,17 +2,20 @@
 //
 // Shapes    plane q: a block of 32 k, u8 [8 k/4][16 n][4 k%4]; plane s: f16 [16
 // n]
-// Numerics  value = s * (q - 128), as EightBit.h says
-#include "codegen/formats/EightBit.h"
+// Numerics  value = s * (q - 128), equal to the stored q8_0 to the bit; floats
+//           become q8_0 first (Quantise.h): |error| <= s/2 (1 + 2^-10)
+// Source    ggml block_q8_0: f16 d, i8 qs[32]
+#include "codegen/formats/Blocks.h"
+#include "codegen/formats/Quantise.h"
 
 namespace qwen::codegen {
 namespace {
 
 using namespace Halide;
 
-constexpr int64_t kGroup = kEightBitGroup;
+constexpr int64_t kGroup = 32;
 constexpr int64_t kQuantBytes = kGroup * kPanelRows;
-constexpr int kZeroPoint = kEightBitZero;
+constexpr int kZeroPoint = 128;
 
 std::vector<Plane> planes() {
   return {{"q", kGroup, kQuantBytes, UInt(8)},
@@ -20,19 +23,15 @@ std::vector<Plane> planes() {
 }
 
 int64_t pack(const PackPanel &panel) {
-  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
-    for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
-      uint16_t scale = 0;
-      uint8_t quants[kGroup];
-      if (const int64_t bad =
-              eightBitGroup(panel.storedType, row, group, scale, quants);
-          bad >= 0)
-        return bad;
-      storeF16(panel, 1, n, group, scale);
-      storeQuads(blockAt(panel, 0, kQuantBytes, group), n, quants, kGroup / 4);
-    }
-    return -1;
-  });
+  return packBlocks(panel, planes, "q8_0", encodeQ8_0,
+                    [&](const uint8_t *block, int64_t n, int64_t index) {
+                      uint8_t quants[kGroup];
+                      for (int64_t i = 0; i < kGroup; ++i)
+                        quants[i] = block[2 + i] ^ uint8_t(kZeroPoint);
+                      storeQuads(blockAt(panel, 0, kQuantBytes, index), n,
+                                 quants, kGroup / 4);
+                      storeF16(panel, 1, n, index, load<uint16_t>(block));
+                    });
 }
 
 float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
@@ -69,7 +68,7 @@ Format q8g32() {
           .innerMultiple = kGroup,
           .storedTypes = {"q8_0", "f32", "f16", "bf16"},
           .activations = {"f32", "q8g32"},
-          .lossOfLargest = kEightBitLoss,
+          .lossOfLargest = kLossOfQ8_0,
           .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,

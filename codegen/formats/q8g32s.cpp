@@ -3,7 +3,7 @@
 //
 // Shapes    planes h and l: the high and the low nibbles of 32 k; plane s: f16
 // [16 n]; plane b: the upper half of an f32 [16 n], for 128 k
-// Numerics  value = s * (16 h + l - 128), as EightBit.h says; the coarse value
+// Numerics  value = s * (16 h + l - 128), as in q8g32; the coarse value
 // is s * (16 (h - 8) + 7.5), so the two differ by s * (l - 7.5). With r that
 // residual, w the value and c = 16 s (h - 8), all over one block of 128,
 //   b >= ‖r‖ + γ (‖w‖ + ‖c‖ + ‖7.5 s‖), γ = 1.01 (2 K/32 + 6) 2^-24:
@@ -12,7 +12,8 @@
 // factors, so no term passes more than 2 K/32 + 2 roundings, and the sizes of
 // the terms sum to at most ‖w‖ ‖x‖ in one score, (‖c‖ + ‖7.5 s‖) ‖x‖ in the
 // other. ARCHITECTURE.md, "The screened head"
-#include "codegen/formats/EightBit.h"
+#include "codegen/formats/Blocks.h"
+#include "codegen/formats/Quantise.h"
 
 #include <cmath>
 
@@ -21,8 +22,9 @@ namespace {
 
 using namespace Halide;
 
-constexpr int64_t kGroup = kEightBitGroup;
+constexpr int64_t kGroup = 32;
 constexpr int64_t kBoundGroup = 128;
+constexpr int kZeroPoint = 128;
 constexpr int kCoarseZero = 8;
 constexpr float kStep = 16.0f;  // of the coarse copy, in scales
 constexpr float kMiddle = 7.5f; // of the low nibbles
@@ -66,39 +68,34 @@ uint16_t boundOf(const Norms &norms, int64_t innerSize) {
 }
 
 int64_t pack(const PackPanel &panel) {
-  return packRows(panel, planes, [&](const uint8_t *row, int64_t n) -> int64_t {
-    Norms norms;
-    for (int64_t group = 0; group < panel.innerSize / kGroup; ++group) {
-      uint16_t half = 0;
-      uint8_t quants[kGroup], high[kGroup / 2], low[kGroup / 2];
-      if (const int64_t bad =
-              eightBitGroup(panel.storedType, row, group, half, quants);
-          bad >= 0)
-        return bad;
-      const double scale = f16ToF32(half);
-      for (int64_t i = 0; i < kGroup; ++i) {
-        const double h = quants[i] >> 4, l = quants[i] & 15;
-        norms.residual += std::pow(scale * (l - kMiddle), 2);
-        norms.value += std::pow(scale * (kStep * h + l - kEightBitZero), 2);
-        norms.coarse += std::pow(scale * kStep * (h - kCoarseZero), 2);
-        norms.middle += std::pow(scale * kMiddle, 2);
-      }
-      for (int64_t i = 0; i < kGroup / 2; ++i) {
-        high[i] = uint8_t(quants[i] >> 4 | (quants[i + kGroup / 2] & 0xf0));
-        low[i] = uint8_t((quants[i] & 15) | quants[i + kGroup / 2] << 4);
-      }
-      storeF16(panel, kScale, n, group, half);
-      storeQuads(blockAt(panel, kHigh, kNibbleBlock, group), n, high, 4);
-      storeQuads(blockAt(panel, kLow, kNibbleBlock, group), n, low, 4);
-      constexpr int64_t kGroups = kBoundGroup / kGroup;
-      if (group % kGroups == kGroups - 1) {
-        store(blockAt(panel, kBound, kRowOfF16, group / kGroups) + 2 * n,
-              boundOf(norms, panel.innerSize));
-        norms = {};
-      }
+  constexpr int64_t kGroups = kBoundGroup / kGroup;
+  Norms norms;
+  auto place = [&](const uint8_t *block, int64_t n, int64_t group) {
+    if (group % kGroups == 0)
+      norms = {};
+    const auto half = load<uint16_t>(block);
+    const double scale = f16ToF32(half);
+    uint8_t quants[kGroup], high[kGroup / 2], low[kGroup / 2];
+    for (int64_t i = 0; i < kGroup; ++i) {
+      quants[i] = block[2 + i] ^ uint8_t(kZeroPoint);
+      const double h = quants[i] >> 4, l = quants[i] & 15;
+      norms.residual += std::pow(scale * (l - kMiddle), 2);
+      norms.value += std::pow(scale * (kStep * h + l - kZeroPoint), 2);
+      norms.coarse += std::pow(scale * kStep * (h - kCoarseZero), 2);
+      norms.middle += std::pow(scale * kMiddle, 2);
     }
-    return -1;
-  });
+    for (int64_t i = 0; i < kGroup / 2; ++i) {
+      high[i] = uint8_t(quants[i] >> 4 | (quants[i + kGroup / 2] & 0xf0));
+      low[i] = uint8_t((quants[i] & 15) | quants[i + kGroup / 2] << 4);
+    }
+    storeF16(panel, kScale, n, group, half);
+    storeQuads(blockAt(panel, kHigh, kNibbleBlock, group), n, high, 4);
+    storeQuads(blockAt(panel, kLow, kNibbleBlock, group), n, low, 4);
+    if (group % kGroups == kGroups - 1)
+      store(blockAt(panel, kBound, kRowOfF16, group / kGroups) + 2 * n,
+            boundOf(norms, panel.innerSize));
+  };
+  return packBlocks(panel, planes, "q8_0", encodeQ8_0, place);
 }
 
 int highAt(const uint8_t *const *planes, int64_t n, int64_t k) {
@@ -113,7 +110,7 @@ float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
   const int low =
       nibbleAt(planes[kLow] + kNibbleBlock * (k / kGroup), n, k % kGroup);
   return scaleAt(planes, n, k) *
-         float(16 * highAt(planes, n, k) + low - kEightBitZero);
+         float(16 * highAt(planes, n, k) + low - kZeroPoint);
 }
 
 float coarseValue(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
@@ -158,7 +155,7 @@ Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {
   Expr block = k / int(kGroup);
   Expr q = quant(planes, n, k % int(kGroup) / 4, k % 4, block, panel);
   return scale(planes, n, block, panel) *
-         cast<float>(cast<int32_t>(q) - kEightBitZero);
+         cast<float>(cast<int32_t>(q) - kZeroPoint);
 }
 
 Expr coarseDecode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {
@@ -197,8 +194,8 @@ Format q8g32s() {
           .innerMultiple = kBoundGroup,
           .storedTypes = {"q8_0", "f32", "f16", "bf16"},
           .activations = {"f32", "q8g32"},
-          .lossOfLargest = kEightBitLoss,
-          .zeroPoint = kEightBitZero,
+          .lossOfLargest = kLossOfQ8_0,
+          .zeroPoint = kZeroPoint,
           .pack = pack,
           .value = value,
           .decode = decode,

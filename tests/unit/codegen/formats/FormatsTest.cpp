@@ -133,6 +133,14 @@ TEST(Formats, AGroupTooLargeForAnF16ScaleIsRefused) {
   }
 }
 
+/// The largest size of a group of 32.
+float largestOf(const float *group) {
+  float largest = 0;
+  for (int64_t k = 0; k < 32; ++k)
+    largest = std::max(largest, std::fabs(group[k]));
+  return largest;
+}
+
 TEST(Formats, QuantisingIsWithinHalfAScale) {
   std::mt19937 random(4);
   std::normal_distribution<float> normal;
@@ -144,9 +152,7 @@ TEST(Formats, QuantisingIsWithinHalfAScale) {
   float worst = 0;
   for (int64_t n = 0; n < 16; ++n)
     for (int64_t group = 0; group < 896; group += 32) {
-      float largest = 0;
-      for (int64_t k = group; k < group + 32; ++k)
-        largest = std::max(largest, std::fabs(rows[size_t(n * 896 + k)]));
+      const float largest = largestOf(&rows[size_t(n * 896 + group)]);
       for (int64_t k = group; k < group + 32; ++k)
         worst = std::max(
             worst, std::fabs(packed.value(n, k) - rows[size_t(n * 896 + k)]) /
@@ -204,9 +210,7 @@ TEST(Formats, QuantisingLosesLessThanRoundingAndNoMoreThanTheFormatSays) {
     double error = 0;
     for (int64_t n = 0; n < 16; ++n)
       for (int64_t group = 0; group < 896; group += 32) {
-        float largest = 0;
-        for (int64_t k = group; k < group + 32; ++k)
-          largest = std::max(largest, std::fabs(rows[size_t(n * 896 + k)]));
+        const float largest = largestOf(&rows[size_t(n * 896 + group)]);
         for (int64_t k = group; k < group + 32; ++k) {
           const double lost = packed.value(n, k) - rows[size_t(n * 896 + k)];
           error += lost * lost;
