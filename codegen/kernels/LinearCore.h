@@ -8,6 +8,8 @@
 
 #include "codegen/kernels/Kernel.h"
 
+#include <initializer_list>
+
 namespace qwen::codegen {
 
 class LinearCore {
@@ -221,5 +223,33 @@ private:
     acc(lane, panel, token) = sum;
   }
 };
+
+/// The kernel's output y [T, M of N]: `value` of (lane, panel, token), tile by
+/// tile from what `cores` accumulate.
+inline void outputTiles(BuildContext &context, const Halide::Expr &value,
+                        std::initializer_list<LinearCore *> cores) {
+  using namespace Halide;
+  const int panels = context.dim("m") / kPanelRows;
+  const Var lane = (*cores.begin())->lane, panel = (*cores.begin())->panel,
+            token = (*cores.begin())->token;
+  Func y("y");
+  y(lane, panel, token) = value;
+  context.output(y, {{16, 1},
+                     {panels, 16},
+                     {context.tokens(), int(rowStride(context.dim("n")))}});
+
+  const int tilePanels = context.knob("panels"),
+            tileTokens = context.knob("tokens");
+  Var panelTile("panelTile"), tokenTile("tokenTile");
+  y.bound(lane, 0, 16).bound(panel, 0, panels);
+  y.split(panel, panelTile, panel, tilePanels)
+      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
+  y.reorder(lane, panel, token, tokenTile, panelTile)
+      .vectorize(lane)
+      .unroll(panel)
+      .unroll(token);
+  for (LinearCore *core : cores)
+    core->schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+}
 
 } // namespace qwen::codegen

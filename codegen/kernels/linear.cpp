@@ -12,7 +12,6 @@ using namespace Halide;
 
 void build(BuildContext &context) {
   const int panels = context.dim("m") / kPanelRows;
-  const int stride = int(rowStride(context.dim("n")));
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams weight = context.weight("W", context.dim("k"), panels);
   LinearCore core(context, weight, x, "acc");
@@ -24,21 +23,7 @@ void build(BuildContext &context) {
     value +=
         context.rows("residual", context.dim("n"))(panel * 16 + lane, token);
   context.addTokens();
-  Func y("y");
-  y(lane, panel, token) = value;
-  context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
-
-  const int tilePanels = context.knob("panels"),
-            tileTokens = context.knob("tokens");
-  Var panelTile{"panelTile"}, tokenTile{"tokenTile"};
-  y.bound(lane, 0, 16).bound(panel, 0, panels);
-  y.split(panel, panelTile, panel, tilePanels)
-      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile)
-      .vectorize(lane)
-      .unroll(panel)
-      .unroll(token);
-  core.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+  outputTiles(context, value, {&core});
 }
 
 void reference(Trial &trial) {

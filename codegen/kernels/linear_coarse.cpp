@@ -14,27 +14,11 @@ using namespace Halide;
 void build(BuildContext &context) {
   context.useCoarse();
   const int panels = context.dim("m") / kPanelRows;
-  const int stride = int(rowStride(context.dim("n")));
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams weight = context.weight("W", context.dim("k"), panels);
   context.addTokens();
   LinearCore core(context, weight, x, "acc");
-  Var lane = core.lane, panel = core.panel, token = core.token;
-  Func y("y");
-  y(lane, panel, token) = core.acc(lane, panel, token);
-  context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
-
-  const int tilePanels = context.knob("panels"),
-            tileTokens = context.knob("tokens");
-  Var panelTile{"panelTile"}, tokenTile{"tokenTile"};
-  y.bound(lane, 0, 16).bound(panel, 0, panels);
-  y.split(panel, panelTile, panel, tilePanels)
-      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile)
-      .vectorize(lane)
-      .unroll(panel)
-      .unroll(token);
-  core.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+  outputTiles(context, core.acc(core.lane, core.panel, core.token), {&core});
 }
 
 void reference(Trial &trial) {

@@ -14,7 +14,6 @@ using namespace Halide;
 
 void build(BuildContext &context) {
   const int panels = context.dim("m") / kPanelRows;
-  const int stride = int(rowStride(context.dim("n")));
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams gateWeight =
       context.weight("Wgate", context.dim("k"), panels);
@@ -22,24 +21,11 @@ void build(BuildContext &context) {
   LinearCore gate(context, gateWeight, x, "gate"),
       up(context, upWeight, x, "up");
   context.addTokens();
-  Var lane("lane"), panel("panel"), token("token");
-  Func y("y");
-  y(lane, panel, token) =
-      silu(context, gate.acc(lane, panel, token)) * up.acc(lane, panel, token);
-  context.output(y, {{16, 1}, {panels, 16}, {context.tokens(), stride}});
-
-  const int tilePanels = context.knob("panels"),
-            tileTokens = context.knob("tokens");
-  Var panelTile("panelTile"), tokenTile("tokenTile");
-  y.bound(lane, 0, 16).bound(panel, 0, panels);
-  y.split(panel, panelTile, panel, tilePanels)
-      .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile)
-      .vectorize(lane)
-      .unroll(panel)
-      .unroll(token);
-  gate.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
-  up.schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+  const Var lane = gate.lane, panel = gate.panel, token = gate.token;
+  outputTiles(context,
+              silu(context, gate.acc(lane, panel, token)) *
+                  up.acc(lane, panel, token),
+              {&gate, &up});
 }
 
 void reference(Trial &trial) {

@@ -2,7 +2,7 @@
 //
 // ScreenTest.cpp - a screened head gives the full head's token and, where it
 // gives scores, the full head's bits, whatever the weights and the activations.
-#include "codegen/formats/EightBit.h"
+#include "codegen/formats/Blocks.h"
 #include "codegen/kernels/Kernel.h"
 #include "tools/qwenc-kernel/SharedObject.h"
 
@@ -225,6 +225,17 @@ protected:
     }
   }
 
+  /// The full head's scores and the coarse ones, of every row.
+  void scores(Rows &x, Packed &exact, Packed &split, std::vector<float> &all,
+              std::vector<float> &rough) {
+    for (int64_t row = 0; row < kPadded; row += kChunk) {
+      call(full, {x.values.data(), x.scales.data(), x.sums.data(),
+                  exact.at(0, row), exact.at(1, row), &all[size_t(row)]});
+      call(coarse, {x.values.data(), x.scales.data(), x.sums.data(),
+                    split.at(0, row), split.at(1, row), &rough[size_t(row)]});
+    }
+  }
+
   std::string target = [] {
     const KernelCatalog catalog = makeCatalog();
     return catalog.host()->name;
@@ -246,12 +257,7 @@ TEST_F(Screen, GivesTheFullHeadsTokenAndBits) {
     Rows &x = made.x;
     std::vector<float> all(9 * kPadded), rough(9 * kPadded), few(9 * kPadded),
         floor(9 * 16);
-    for (int64_t row = 0; row < kPadded; row += kChunk) {
-      call(full, {x.values.data(), x.scales.data(), x.sums.data(),
-                  exact.at(0, row), exact.at(1, row), &all[size_t(row)]});
-      call(coarse, {x.values.data(), x.scales.data(), x.sums.data(),
-                    split.at(0, row), split.at(1, row), &rough[size_t(row)]});
-    }
+    scores(x, exact, split, all, rough);
     call(least, {rough.data(), x.values.data(), x.scales.data(), x.sums.data(),
                  split.at(0, 0), split.at(1, 0), split.at(2, 0), split.at(3, 0),
                  floor.data()});
@@ -287,12 +293,7 @@ TEST_F(Screen, CoarseScoresAreWithinTheBound) {
     if (!(x.scales[0] < 1e20f))
       continue;
     std::vector<float> all(9 * kPadded), rough(9 * kPadded);
-    for (int64_t row = 0; row < kPadded; row += kChunk) {
-      call(full, {x.values.data(), x.scales.data(), x.sums.data(),
-                  exact.at(0, row), exact.at(1, row), &all[size_t(row)]});
-      call(coarse, {x.values.data(), x.scales.data(), x.sums.data(),
-                    split.at(0, row), split.at(1, row), &rough[size_t(row)]});
-    }
+    scores(x, exact, split, all, rough);
     for (int64_t n = 0; n < kRows; ++n) {
       const uint8_t *planes[] = {
           split.at(0, n / 16 * 16), split.at(1, n / 16 * 16),
