@@ -143,7 +143,7 @@ private:
         [&](int32_t id) {
           return stops.contains(id) ? Status() : show(detokenizer.push(id));
         },
-        &lookup);
+        lookup);
     if (!ending.ok())
       return ending.status();
     if (Status status = show(detokenizer.finish()); !status.ok())

@@ -132,7 +132,7 @@ private:
                                       : writeOutput(detokenizer->push(id));
           return writeOutput((count == 1 ? "" : " ") + std::to_string(id));
         },
-        &lookup);
+        lookup);
     if (!ending.ok())
       return ending.status();
     const std::chrono::duration<double> prefill = begun - start,

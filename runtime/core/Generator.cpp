@@ -88,7 +88,7 @@ Result<Ending> generate(Session &session, Sampler &sampler,
                         const StopTokens &stops, std::span<const int32_t> ids,
                         int64_t maxTokens,
                         const std::function<Status(int32_t)> &onToken,
-                        PromptLookup *lookup) {
+                        PromptLookup &lookup) {
   if (Status status = session.check(ids, 0); !status.ok())
     return status;
   int64_t kept = session.reuse(ids);
@@ -99,12 +99,9 @@ Result<Ending> generate(Session &session, Sampler &sampler,
     return status;
   sampler.reset();
   sampler.see(ids);
-  PromptLookup none(0, 1, PromptLookup::When::kNever);
-  if (lookup) {
-    lookup->reset();
-    lookup->see(ids);
-  }
-  DraftedSteps steps(session, sampler, lookup ? *lookup : none);
+  lookup.reset();
+  lookup.see(ids);
+  DraftedSteps steps(session, sampler, lookup);
   for (int64_t count = 0; maxTokens < 0 || count < maxTokens; ++count) {
     if (cancellationRequested())
       return Ending::kCancelled;
@@ -113,8 +110,7 @@ Result<Ending> generate(Session &session, Sampler &sampler,
     if (!id.ok())
       return id.status();
     sampler.see({&*id, 1});
-    if (lookup)
-      lookup->see({&*id, 1});
+    lookup.see({&*id, 1});
     if (Status given = onToken(*id); !given.ok())
       return given;
     if (stops.contains(*id))

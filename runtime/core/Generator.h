@@ -25,13 +25,13 @@ enum class Ending {
 /// tokens (negative: no limit) and calls `onToken` with each as soon as it is
 /// known. `ids` is the whole sequence from position 0; a prefix that the cache
 /// already holds is not computed again. The last token given is not in the
-/// cache yet. With a `lookup`, which keeps its account from call to call,
-/// steps take drafted tokens along; the tokens given are the same.
+/// cache yet. Steps take along what `lookup`, which keeps its account from call
+/// to call, drafts; the tokens given are the same without.
 Result<Ending> generate(Session &session, Sampler &sampler,
                         const StopTokens &stops, std::span<const int32_t> ids,
                         int64_t maxTokens,
                         const std::function<Status(int32_t id)> &onToken,
-                        PromptLookup *lookup = nullptr);
+                        PromptLookup &lookup);
 
 } // namespace qwen
 

@@ -15,16 +15,20 @@ protected:
   std::unique_ptr<Session> session = std::move(*Session::create(
       qwen_model_plan, tensors.data(), *team, {.poison = true}));
   Sampler sampler{{}, toy::kVocab};
+  PromptLookup none{toy::kContext, toy::kLogitsRows,
+                    PromptLookup::When::kNever};
   std::vector<int32_t> out;
 
   Result<Ending> go(const std::vector<int32_t> &ids, int64_t tokens,
                     const StopTokens &stops = {}) {
     out.clear();
-    return generate(*session, sampler, stops, ids, tokens,
-                    [&](int32_t id) -> Status {
-                      out.push_back(id);
-                      return {};
-                    });
+    return generate(
+        *session, sampler, stops, ids, tokens,
+        [&](int32_t id) -> Status {
+          out.push_back(id);
+          return {};
+        },
+        none);
   }
 };
 
@@ -82,7 +86,7 @@ TEST_F(Generator, DraftsChangeNoToken) {
             out.push_back(id);
             return {};
           },
-          &lookup);
+          lookup);
       EXPECT_EQ(*drafted, *alone);
       EXPECT_EQ(out, expected);
       EXPECT_EQ(session->ids(), cached);
@@ -104,7 +108,7 @@ TEST_F(Generator, DraftsThatAreRightSaveSteps) {
                     out.push_back(id);
                     return {};
                   },
-                  &lookup)
+                  lookup)
                   .ok());
   EXPECT_EQ(out, (std::vector<int32_t>{23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
                                        33, 34}));
@@ -122,7 +126,7 @@ TEST_F(Generator, AStopTokenAmongDraftsEndsIt) {
                   out.push_back(id);
                   return {};
                 },
-                &lookup),
+                lookup),
             Ending::kStopToken);
   EXPECT_EQ(out, (std::vector<int32_t>{12, 13, 14}));
   EXPECT_EQ(session->ids(),
@@ -130,22 +134,24 @@ TEST_F(Generator, AStopTokenAmongDraftsEndsIt) {
 }
 
 TEST_F(Generator, CancellationKeepsWhatIsThere) {
-  auto ending = generate(*session, sampler, {}, std::vector<int32_t>{7}, -1,
-                         [&](int32_t id) -> Status {
-                           out.push_back(id);
-                           if (out.size() == 3)
-                             requestCancellation();
-                           return {};
-                         });
+  auto ending = generate(
+      *session, sampler, {}, std::vector<int32_t>{7}, -1,
+      [&](int32_t id) -> Status {
+        out.push_back(id);
+        if (out.size() == 3)
+          requestCancellation();
+        return {};
+      },
+      none);
   clearCancellation();
   EXPECT_EQ(*ending, Ending::kCancelled);
   EXPECT_EQ(out, (std::vector<int32_t>{8, 9, 10}));
 }
 
 TEST_F(Generator, AReceiverThatFailsEndsIt) {
-  auto ending =
-      generate(*session, sampler, {}, std::vector<int32_t>{7}, -1,
-               [&](int32_t) { return Status::system(28, "cannot write"); });
+  auto ending = generate(
+      *session, sampler, {}, std::vector<int32_t>{7}, -1,
+      [&](int32_t) { return Status::system(28, "cannot write"); }, none);
   EXPECT_EQ(ending.status().text(), "cannot write: No space left on device");
 }
 
