@@ -61,7 +61,13 @@ double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 Sampler::Sampler(const SamplerOptions &options, int64_t vocabSize)
     : options_(options), vocabSize_(vocabSize), random_(options.seed),
       forbidden_(static_cast<size_t>(vocabSize)),
-      seen_(static_cast<size_t>(vocabSize)) {}
+      seen_(static_cast<size_t>(vocabSize)) {
+  // Room for every token, so that sampling asks for no memory.
+  if (options.temperature > 0) {
+    candidates_.reserve(static_cast<size_t>(vocabSize));
+    weights_.reserve(static_cast<size_t>(vocabSize));
+  }
+}
 
 void Sampler::forbid(int32_t id) {
   if (id >= 0 && id < vocabSize_)
