@@ -1,20 +1,26 @@
-// Bench.cpp - `qwenc-kernel bench`: how fast kernels run beside the rate at
-// which this machine reads memory.
+// Bench.cpp - `qwenc-kernel bench`: Google Benchmark over the kernel registry,
+// each kernel beside this machine's roofs.
 //
-// Units   GB/s counts weight and cache bytes of a call; GOP/s counts a
-// multiplication and an addition as two Weights are copies of one chunk,
-// together larger than any cache, unless --hot; the read rate is measured in
-// turn with the kernel, over the same bytes and with the same threads.
+// Units   bytes counts weight and cache bytes of a call; operations counts a
+// multiplication and an addition as two. of_memory and of_peak are fractions
+// of the read rate, measured before each run over the same bytes with the same
+// threads, and of the multipliers' rate.
+// Weights are copies of one chunk, together larger than any cache, unless
+// --hot.
 #include "codegen/kernels/Trial.h"
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Space.h"
 #include "tools/qwenc-kernel/Subcommands.h"
 #include "tools/qwenc-kernel/Timing.h"
+#include "tools/qwenc-kernel/tune/Roof.h"
 
 #include <algorithm>
 #include <atomic>
-#include <iomanip>
+#include <benchmark/benchmark.h>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <mutex>
 #include <thread>
 
 namespace qwen {
@@ -25,92 +31,179 @@ using codegen::Trial;
 struct Flags {
   std::vector<std::string> symbols;
   std::string kernel, target;
-  int64_t threads = 1, tokens = 1, position = -1, repeats = 7, megabytes = 192;
+  int64_t threads = 1, tokens = 1, position = -1, megabytes = 192;
+  double minimumSeconds = 0.2;
+  std::string json;
   bool hot = false;
 };
 
-/// Runs work(thread, index) for every index, claimed in order, on the given
-/// number of threads; seconds taken.
-template <typename Work>
-double parallel(int64_t threads, int64_t count, Work work) {
-  std::atomic<int64_t> next{0};
-  const auto run = [&](int64_t thread) {
-    for (int64_t i; (i = next.fetch_add(1)) < count;)
-      work(thread, i);
-  };
-  const double start = seconds(threads == 1);
-  std::vector<std::thread> others;
-  for (int64_t thread = 1; thread < threads; ++thread)
-    others.emplace_back(run, thread);
-  run(0);
-  for (std::thread &thread : others)
-    thread.join();
-  return seconds(threads == 1) - start;
-}
-
-void measure(const SharedObject &library, const KernelSymbol &symbol,
-             const Flags &flags) {
-  void *function = library.find(symbol);
-  if (!function)
-    return;
-  const int64_t tokens = symbol.dim("t") == 1 ? 1 : flags.tokens;
-  const int64_t longest = symbol.dim("s") > 0 ? symbol.dim("s") - tokens : 0;
-  const int64_t position =
-      flags.position < 0 ? longest : std::min(flags.position, longest);
-  std::vector<std::unique_ptr<Trial>> trials;
-  for (int64_t thread = 0; thread < flags.threads; ++thread)
-    trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
-  const WeightCopies chunks(*trials[0], flags.hot ? 0 : flags.megabytes << 20);
-  std::vector<std::vector<codegen::PreparedCall>> prepared;
-  for (const std::unique_ptr<Trial> &trial : trials) {
-    prepared.emplace_back();
-    for (int64_t chunk = 0; chunk < chunks.count; ++chunk) {
-      std::vector<uint8_t *> hosts = trial->hosts();
-      if (chunks.chunkBytes) {
-        const std::vector<uint8_t *> weights = chunks.at(chunk);
-        const std::vector<int64_t> sizes = trial->planeSizes();
-        for (size_t j = 0; j < hosts.size(); ++j)
-          if (sizes[j])
-            hosts[j] = weights[j];
+/// A compiled kernel and one call of it for every thread and chunk.
+class Subject {
+public:
+  Subject(void *compiled, const KernelSymbol &symbol, const Flags &flags,
+          const Roof &measured)
+      : function(compiled), roof(measured), threads(flags.threads) {
+    const int64_t tokens = symbol.dim("t") == 1 ? 1 : flags.tokens;
+    const int64_t longest = symbol.dim("s") > 0 ? symbol.dim("s") - tokens : 0;
+    const int64_t position =
+        flags.position < 0 ? longest : std::min(flags.position, longest);
+    for (int64_t thread = 0; thread < threads; ++thread)
+      trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
+    chunks = std::make_unique<WeightCopies>(
+        *trials[0], flags.hot ? 0 : flags.megabytes << 20);
+    for (const std::unique_ptr<Trial> &trial : trials) {
+      calls.emplace_back();
+      for (int64_t chunk = 0; chunk < chunks->count; ++chunk) {
+        std::vector<uint8_t *> hosts = trial->hosts();
+        if (chunks->chunkBytes)
+          chunks->place(chunk, hosts);
+        calls.back().push_back(trial->prepare(hosts));
       }
-      prepared.back().push_back(trial->prepare(hosts));
     }
   }
-  // Without weights, or with one chunk in cache, a call is repeated until the
-  // clock can see it.
-  const int64_t calls = chunks.count > 1 ? chunks.count : 256 * flags.threads;
-  std::atomic<uint64_t> keep{0};
-  std::vector<double> times, reads;
-  for (int64_t repeat = 0; repeat < flags.repeats; ++repeat) {
-    times.push_back(
-        parallel(flags.threads, calls, [&](int64_t thread, int64_t i) {
-          prepared[size_t(thread)][size_t(i % chunks.count)].run(function);
-        }));
-    if (chunks.count > 1)
-      reads.push_back(
-          parallel(flags.threads, chunks.count, [&](int64_t, int64_t i) {
-            keep += readAll(chunks.bytes + i * chunks.chunkBytes,
-                            chunks.chunkBytes);
-          }));
+
+  void run(benchmark::State &state) const {
+    const bool first = state.thread_index() == 0;
+    const double readRate = first ? readBytesPerSecond() : 0;
+    const std::vector<codegen::PreparedCall> &mine =
+        calls[size_t(state.thread_index())];
+    // Threads take turns over the chunks, as a team claims them.
+    auto chunk = size_t(state.thread_index());
+    const bool alone = threads == 1;
+    const double start = seconds(alone);
+    for (auto _ : state) {
+      mine[chunk % mine.size()].run(function);
+      chunk += size_t(threads);
+    }
+    if (first)
+      count(state, readRate,
+            (seconds(alone) - start) /
+                double(int64_t(state.iterations()) * threads));
   }
-  const double time = median(times) / double(calls);
-  std::cout << symbol.str() << "  " << std::fixed << std::setprecision(2)
-            << time * 1e6 << " us";
-  const int64_t bytes = trials[0]->inputBytes();
-  if (bytes)
-    std::cout << "  " << double(bytes) / time * 1e-9 << " GB/s";
-  if (!reads.empty()) {
-    const double rate = double(chunks.size()) / median(reads);
-    std::cout << " (" << std::setprecision(0)
-              << 100 * double(bytes) / time / rate << "% of "
-              << std::setprecision(2) << rate * 1e-9 << ")";
+
+private:
+  /// Counters of the whole team; one thread sets them.
+  void count(benchmark::State &state, double readRate,
+             double callSeconds) const {
+    const auto bytes = double(trials[0]->inputBytes());
+    state.counters["bytes"] = bytes;
+    state.counters["GB/s"] = bytes / callSeconds * 1e-9;
+    if (readRate > 0)
+      state.counters["% of memory"] = 100 * bytes / callSeconds / readRate;
+    if (!trials[0]->kernel.products)
+      return;
+    const auto products = double(trials[0]->kernel.products(*trials[0]));
+    const double peak =
+        trials[0]->quantised() ? roof.integerProducts : roof.floatProducts;
+    state.counters["operations"] = 2 * products;
+    state.counters["GOP/s"] = 2 * products / callSeconds * 1e-9;
+    state.counters["% of peak"] =
+        100 * products / callSeconds / (peak * double(threads));
   }
-  if (trials[0]->kernel.products)
-    std::cout << "  " << std::setprecision(1)
-              << 2 * double(trials[0]->kernel.products(*trials[0])) / time *
-                     1e-9
-              << " GOP/s";
-  std::cout << std::endl;
+
+  /// 0 where the weights are not in memory but in a cache.
+  double readBytesPerSecond() const {
+    if (chunks->count == 1)
+      return 0;
+    std::atomic<int64_t> next{0};
+    std::atomic<uint64_t> keep{0};
+    const auto read = [&] {
+      for (int64_t i; (i = next.fetch_add(1)) < chunks->count;)
+        keep +=
+            readAll(chunks->bytes + i * chunks->chunkBytes, chunks->chunkBytes);
+    };
+    const bool alone = threads == 1;
+    const double start = seconds(alone);
+    std::vector<std::thread> others;
+    for (int64_t thread = 1; thread < threads; ++thread)
+      others.emplace_back(read);
+    read();
+    for (std::thread &thread : others)
+      thread.join();
+    return double(chunks->size()) / (seconds(alone) - start);
+  }
+
+  void *function;
+  Roof roof;
+  int64_t threads;
+  std::vector<std::unique_ptr<Trial>> trials; // one a thread
+  std::unique_ptr<WeightCopies> chunks;
+  std::vector<std::vector<codegen::PreparedCall>> calls; // by thread, chunk
+};
+
+/// The subject that runs now: all kernels' weights at once would fill the
+/// memory.
+class CurrentSubject {
+public:
+  const Subject &get(void *function, const KernelSymbol &symbol,
+                     const Flags &flags, const Roof &roof) {
+    const std::lock_guard lock(mutex);
+    if (!subject || name != symbol.str()) {
+      subject.reset();
+      subject = std::make_unique<Subject>(function, symbol, flags, roof);
+      name = symbol.str();
+    }
+    return *subject;
+  }
+
+private:
+  std::mutex mutex;
+  std::string name;
+  std::unique_ptr<Subject> subject;
+};
+
+bool hasIntegerDots(const CatalogTarget &target) {
+  return std::find(target.features.begin(), target.features.end(),
+                   "avx512vnni") != target.features.end();
+}
+
+/// The cases of every kernel, or of one, for a target.
+std::vector<KernelSymbol> casesOf(const KernelCatalog &catalog,
+                                  const CatalogTarget &target,
+                                  const Flags &flags) {
+  std::vector<KernelSymbol> symbols;
+  for (const codegen::Kernel &kernel : codegen::kernels()) {
+    if (!flags.kernel.empty() && flags.kernel != kernel.interface.name)
+      continue;
+    for (const std::vector<std::string> &options :
+         optionCombinations(catalog, kernel.interface)) {
+      std::vector<std::pair<std::string, int64_t>> dims =
+          kernel.cases.front().dims;
+      dims.emplace_back("t", flags.tokens == 1 ? 1 : 0);
+      std::string error;
+      if (const auto symbol =
+              catalog.chooseSymbol(kernel.interface.name, options, dims,
+                                   target.name, nullptr, error))
+        symbols.push_back(*symbol);
+    }
+  }
+  return symbols;
+}
+
+/// Prints a table; `json`, if given, appears by rename.
+bool runBenchmarks(double minimumSeconds, const std::string &json) {
+  const std::string part = json + ".part", option = "--benchmark_out=" + part,
+                    least = "--benchmark_min_time=" +
+                            std::to_string(minimumSeconds);
+  std::vector<const char *> arguments = {"qwenc-kernel", least.c_str()};
+  if (!json.empty()) {
+    if (!std::ofstream(part)) {
+      std::cerr << json << ": error: cannot be written\n";
+      return false;
+    }
+    arguments.push_back(option.c_str());
+  }
+  auto count = int(arguments.size());
+  benchmark::Initialize(&count, const_cast<char **>(arguments.data()));
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  if (json.empty())
+    return true;
+  std::error_code error;
+  std::filesystem::rename(part, json, error);
+  if (error)
+    std::cerr << json << ": error: " << error.message() << "\n";
+  return !error;
 }
 
 int runBench(const Flags &flags) {
@@ -124,29 +217,41 @@ int runBench(const Flags &flags) {
     std::cerr << "qwenc-kernel: error: no target `" << flags.target << "`\n";
     return 1;
   }
-  for (const codegen::Kernel &kernel : codegen::kernels()) {
-    if (!flags.symbols.empty() ||
-        (!flags.kernel.empty() && flags.kernel != kernel.interface.name))
-      continue;
-    for (const std::vector<std::string> &options :
-         optionCombinations(*catalog, kernel.interface)) {
-      std::vector<std::pair<std::string, int64_t>> dims =
-          kernel.cases.front().dims;
-      dims.emplace_back("t", flags.tokens == 1 ? 1 : 0);
-      std::string error;
-      if (const auto symbol =
-              catalog->chooseSymbol(kernel.interface.name, options, dims,
-                                    target->name, nullptr, error))
-        symbols.push_back(*symbol);
-    }
+  if (symbols.empty())
+    symbols = casesOf(*catalog, *target, flags);
+  if (symbols.empty()) {
+    std::cerr << "qwenc-kernel: error: no kernel `" << flags.kernel << "`\n";
+    return 1;
   }
   try {
     const SharedObject library(
         symbols, std::max(1u, std::thread::hardware_concurrency()));
     for (const std::string &failure : library.failures())
       std::cerr << "qwenc-kernel: error: " << failure << "\n";
-    for (const KernelSymbol &symbol : symbols)
-      measure(library, symbol, flags);
+    const Roof roof = measureRoof(target->lanes, hasIntegerDots(*target));
+    benchmark::AddCustomContext("cpu", cpuName());
+    benchmark::AddCustomContext("target", target->name);
+    for (const auto &[name, rate] :
+         {std::pair("read_bytes_per_second", roof.bytesPerSecond),
+          std::pair("float_operations_per_second", 2 * roof.floatProducts),
+          std::pair("integer_operations_per_second", 2 * roof.integerProducts)})
+      benchmark::AddCustomContext(std::string("one_thread_") + name,
+                                  std::to_string(int64_t(rate)));
+    CurrentSubject current;
+    for (const KernelSymbol &symbol : symbols) {
+      void *function = library.find(symbol);
+      if (!function)
+        continue;
+      auto *registered = benchmark::RegisterBenchmark(
+          symbol.str().c_str(), [&, function, symbol](benchmark::State &state) {
+            current.get(function, symbol, flags, roof).run(state);
+          });
+      registered->Unit(benchmark::kMicrosecond);
+      if (flags.threads > 1)
+        registered->Threads(int(flags.threads))->UseRealTime();
+    }
+    if (!runBenchmarks(flags.minimumSeconds, flags.json))
+      return 1;
     return library.failures().empty() ? 0 : 1;
   } catch (const codegen::KernelError &error) {
     std::cerr << "qwenc-kernel: error: " << error.text << "\n";
@@ -173,13 +278,14 @@ void addBench(CLI::App &app, int &status) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--position", flags->position,
                       "first position; the last possible if left out");
-  command
-      ->add_option("--repeats", flags->repeats,
-                   "measurements; their median counts")
-      ->check(CLI::Range(1, 1000));
   command->add_option("--megabytes", flags->megabytes, "weights to stream over")
       ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--hot", flags->hot, "one chunk, in cache");
+  command
+      ->add_option("--min-time", flags->minimumSeconds,
+                   "seconds that each kernel is run for at least")
+      ->check(CLI::Range(0.001, 60.0));
+  command->add_option("--json", flags->json, "file for the results as JSON");
   command->callback([flags, &status] { status = runBench(*flags); });
 }
 

@@ -17,8 +17,8 @@ constexpr int64_t kRounds = 20000; // under a scheduler's time slice
 constexpr int64_t kSums = 10;      // hide a latency of five cycles, two a cycle
 volatile int kept;
 
-/// Whatever is there is needed now: the loop before is not moved behind the
-/// clock.
+/// Whatever is there is needed now, and unknown from here on: a loop is neither
+/// moved past the clock nor computed by the compiler.
 template <typename Sums> void need(Sums &sums) {
   asm volatile("" : : "r"(&sums) : "memory");
 }
@@ -28,6 +28,7 @@ __attribute__((target("avx512f"))) double wideFloat() {
   for (auto &sum : sums)
     sum = _mm512_set1_ps(1);
   const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
+  need(sums);
   const double start = seconds(true);
   for (int64_t i = 0; i < kRounds; ++i)
 #pragma unroll
@@ -43,6 +44,7 @@ __attribute__((target("avx2,fma"))) double narrowFloat() {
   for (auto &sum : sums)
     sum = _mm256_set1_ps(1);
   const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
+  need(sums);
   const double start = seconds(true);
   for (int64_t i = 0; i < kRounds; ++i)
 #pragma unroll
