@@ -19,5 +19,6 @@ std::function<int()> addCompileCommand(CLI::App &app);
 std::function<int()> addInterpretCommand(CLI::App &app);
 std::function<int()> addVerifyCommand(CLI::App &app);
 std::function<int()> addTuneCommand(CLI::App &app);
+std::function<int()> addQualityCommand(CLI::App &app);
 
 } // namespace qwen

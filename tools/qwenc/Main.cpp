@@ -10,7 +10,7 @@
 int main(int argc, char **argv) {
   static constexpr qwen::AddCommand kCommands[] = {
       qwen::addCompileCommand, qwen::addInterpretCommand,
-      qwen::addVerifyCommand, qwen::addTuneCommand};
+      qwen::addVerifyCommand, qwen::addTuneCommand, qwen::addQualityCommand};
 
   // A file that grows too large is a failed write, here and in the programs
   // that this one starts.

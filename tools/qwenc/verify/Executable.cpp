@@ -10,6 +10,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace qwen::verify {
@@ -78,6 +79,22 @@ bool isExecutable(const std::string &path) {
                                            "ELF";
 }
 
+llvm::Expected<reference::Ids> readIds(const std::string &path) {
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!file)
+    return userError("cannot read `" + path +
+                     "`: " + file.getError().message());
+  reference::Ids ids;
+  llvm::StringRef rest = (*file)->getBuffer();
+  while (!(rest = rest.ltrim(" \t\r\n,")).empty()) {
+    int64_t id = 0;
+    if (rest.consumeInteger(10, id))
+      return userError("`" + path + "` holds something that is no token id");
+    ids.push_back(int32_t(std::clamp<int64_t>(id, INT32_MIN, INT32_MAX)));
+  }
+  return ids;
+}
+
 llvm::Expected<std::string>
 Executable::capture(std::vector<std::string> arguments) const {
   if (!weights.empty()) {
@@ -87,6 +104,11 @@ Executable::capture(std::vector<std::string> arguments) const {
   llvm::SmallVector<llvm::StringRef> words = {path};
   words.append(arguments.begin(), arguments.end());
   std::string out = folder.at("stdout"), error = folder.at("stderr"), message;
+  // The files are not emptied when they are opened for the program.
+  for (const std::string &file : {out, error}) {
+    const std::error_code ignored = llvm::sys::fs::remove(file);
+    static_cast<void>(ignored);
+  }
   std::optional<llvm::StringRef> redirects[] = {
       llvm::StringRef(""), llvm::StringRef(out), llvm::StringRef(error)};
   int status = llvm::sys::ExecuteAndWait(path, words, std::nullopt, redirects,
@@ -106,12 +128,12 @@ Executable::capture(std::vector<std::string> arguments) const {
 }
 
 llvm::Error Executable::readInfo(CompileOptions &options) {
-  llvm::Expected<std::string> text = capture({"info", "--json"});
+  llvm::Expected<std::string> text = info();
   if (!text)
     return text.takeError();
-  nlohmann::json info = nlohmann::json::parse(*text, nullptr, false);
+  nlohmann::json told = nlohmann::json::parse(*text, nullptr, false);
   try {
-    const nlohmann::json &description = info.at("description");
+    const nlohmann::json &description = told.at("description");
     options.model = description.at("model");
     options.pipeline.format = description.at("format");
     options.pipeline.activations = description.at("activations");
@@ -119,8 +141,8 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.pipeline.screenedHead = description.at("screened_head");
     options.pipeline.disabledPasses = description.at("disabled_passes");
     options.cacheType = description.at("cache_type");
-    options.context = info.at("plan").at("context").get<int64_t>();
-    options.pipeline.prefillChunk = info.at("plan").at("prefill_chunk");
+    options.context = told.at("plan").at("context").get<int64_t>();
+    options.pipeline.prefillChunk = told.at("plan").at("prefill_chunk");
     options.pipeline.chunkBytes = description.value("chunk_bytes", int64_t(0));
     options.pipeline.schedule = folder.at("schedule.json");
     options.ignoreTuned = true;
@@ -128,8 +150,8 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
                                         scheduleOf(description.at("kernels"))))
       return error;
     hasTaps = description.at("taps");
-    if (weights.empty() && info.at("weights").is_object())
-      weights = info.at("weights").at("path");
+    if (weights.empty() && told.at("weights").is_object())
+      weights = told.at("weights").at("path");
   } catch (const nlohmann::json::exception &) {
     return userError("`" + path +
                      " info` does not tell what it was built "
@@ -198,12 +220,11 @@ Executable::tokens(const reference::Ids &ids, int64_t count, int64_t threads,
   return capture(std::move(arguments));
 }
 
-llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,
-                                               int64_t threads,
-                                               int64_t chunk) const {
+llvm::Error Executable::writeLogits(const reference::Ids &ids, int64_t threads,
+                                    int64_t chunk,
+                                    const std::string &file) const {
   if (llvm::Error error = writeIds(ids))
     return error;
-  std::string file = folder.at("logits.npy");
   std::vector<std::string> arguments = {"logits", "--ids", folder.at("ids"),
                                         "-o",     file,    "--poison"};
   if (threads > 0)
@@ -211,8 +232,15 @@ llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,
   if (chunk > 0)
     arguments.insert(arguments.end(), {"--chunk", std::to_string(chunk)});
   llvm::Expected<std::string> out = capture(arguments);
-  if (!out)
-    return out.takeError();
+  return out ? llvm::Error::success() : out.takeError();
+}
+
+llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,
+                                               int64_t threads,
+                                               int64_t chunk) const {
+  std::string file = folder.at("logits.npy");
+  if (llvm::Error error = writeLogits(ids, threads, chunk, file))
+    return error;
   llvm::Expected<std::string> bytes = readAll(file);
   constexpr size_t kPrefix = 10;
   if (bytes && bytes->size() >= kPrefix) {

@@ -30,11 +30,19 @@ private:
 
 bool isExecutable(const std::string &path);
 
+/// The numbers of a file, separated by blanks or commas.
+llvm::Expected<reference::Ids> readIds(const std::string &path);
+
 class Executable {
 public:
   /// Without `weights` the executable finds its own.
   Executable(std::string path, std::string weights, const WorkFolder &folder)
       : path(std::move(path)), weights(std::move(weights)), folder(folder) {}
+
+  /// What `info --json` says.
+  llvm::Expected<std::string> info() const {
+    return capture({"info", "--json"});
+  }
 
   /// Sets the options that it was compiled with, down to the points of its
   /// kernels, and where its weights are.
@@ -49,7 +57,11 @@ public:
   llvm::Expected<std::string>
   tokens(const reference::Ids &ids, int64_t count, int64_t threads,
          const std::vector<std::string> &sampling) const;
-  /// f32 [T, V], as bytes.
+  /// Writes the logits as a NumPy file, f32 [T, V]. 0: its own count of threads
+  /// and tokens of a chunk.
+  llvm::Error writeLogits(const reference::Ids &ids, int64_t threads,
+                          int64_t chunk, const std::string &file) const;
+  /// The same as bytes.
   llvm::Expected<std::string> logits(const reference::Ids &ids, int64_t threads,
                                      int64_t chunk) const;
 

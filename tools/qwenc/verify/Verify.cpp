@@ -17,7 +17,6 @@
 #include "tools/qwenc/verify/Stages.h"
 
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
 
 #include <cmath>
 #include <cstdio>
@@ -205,18 +204,10 @@ private:
   llvm::Error chooseIds() {
     int64_t vocab = stages->source().spec.vocabSize;
     if (!options.idsPath.empty()) {
-      auto file = llvm::MemoryBuffer::getFile(options.idsPath);
-      if (!file)
-        return userError("cannot read `" + options.idsPath +
-                         "`: " + file.getError().message());
-      llvm::StringRef rest = (*file)->getBuffer();
-      while (!(rest = rest.ltrim(" \t\r\n,")).empty()) {
-        int64_t id = 0;
-        if (rest.consumeInteger(10, id))
-          return userError("`" + options.idsPath +
-                           "` holds something that is no token id");
-        ids.push_back(int32_t(std::min<int64_t>(id, INT32_MAX)));
-      }
+      llvm::Expected<reference::Ids> read = readIds(options.idsPath);
+      if (!read)
+        return read.takeError();
+      ids = std::move(*read);
     } else if (!options.text.empty()) {
       llvm::Expected<reference::Ids> made = plain->tokenize(options.text);
       if (!made)

@@ -1,0 +1,74 @@
+# QWENC_BIN_DIR=build/bin build/venv/bin/python -m pytest tests/parity/test_quality.py
+"""The table of `qwenc quality` is what logits say, and wrong inputs are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import checkpoint
+import models
+from harness import QWENC, ROOT, compile_model, divergence, execute, succeed, write_ids
+
+DEMO = ROOT / "configs/tiny/demo"
+FORMATS = ("stored", "q8g32", "q5g32", "q4g32")
+IDS = list(range(40, 120))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    ids = write_ids(tmp_path_factory.mktemp("quality") / "ids", IDS)
+    text = succeed(QWENC, "quality", DEMO, "--formats", ",".join(FORMATS), "--ids", ids, "--json")
+    return {row["format"]: row for row in json.loads(text)["rows"]}
+
+
+def test_rows_are_what_the_logits_say(table, tmp_path):
+    exact = compile_model(DEMO, tmp_path / "exact", "--activations", "f32").logits(IDS)
+    built = compile_model(DEMO, tmp_path / "q5", "--format", "q5g32", "--context", 512)
+    logits = built.logits(IDS)
+    row = table["q5g32"]
+    assert row["kl"] == pytest.approx(divergence(exact, logits), rel=1e-3)
+    assert row["same_top"] == (exact.argmax(1) == logits.argmax(1)).mean()
+    shifted = logits.astype("f8") - logits.max(1, keepdims=True)
+    surprise = np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(IDS)), np.roll(IDS, -1)]
+    assert row["perplexity"] == pytest.approx(np.exp(surprise[:-1].mean()), rel=1e-3)
+    assert row["file_bytes"] == built.path.with_suffix(".weights").stat().st_size
+
+
+def test_fewer_bits_cost_more(table):
+    kl, size = ([table[name][key] for name in FORMATS] for key in ("kl", "token_bytes"))
+    assert kl == sorted(kl) and 0 <= kl[0] < 1e-4 < kl[-1]
+    assert size == sorted(size, reverse=True) and size[-1] < size[0] / 3
+
+
+def test_text_is_measured_with_the_models_tokenizer(tmp_path):
+    (tmp_path / "text").write_text("The ferry leaves at six. " * 4, encoding="utf-8")
+    out = succeed(QWENC, "quality", DEMO, "--text", tmp_path / "text", "--tokens", 20)
+    assert out.startswith("20 tokens against the values as stored") and "stored" in out.splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--formats", "stored,q3"), "`--format` is `q3`; formats are stored"),
+        (("--text", "missing"), "cannot read `missing`: No such file or directory"),
+        (("--text", "/dev/null"), "`/dev/null` has 0 tokens; at least 2 are needed"),
+        (("--text", QWENC), "is no text: it has a zero byte"),
+        (("--ids", DEMO / "config.json"), "holds something that is no token id"),
+        (("--tokens", 1), "--tokens: value 1 not in range 2 to 65536"),
+    ],
+)
+def test_refused(options, message):
+    done = execute(QWENC, "quality", DEMO, *options)
+    assert done.returncode == 1 and done.stdout == ""
+    assert message.lower() in done.stderr.splitlines()[-1].lower()
+
+
+def test_refused_ids_and_models(tmp_path):
+    done = execute(QWENC, "quality", DEMO, "--ids", write_ids(tmp_path / "ids", [1, 384]))
+    assert done.returncode == 1 and "384 is no token id; the model has 384" in done.stderr
+    done = execute(QWENC, "quality", DEMO / "config.json")
+    assert done.returncode == 1 and "has no weights to measure" in done.stderr
+    model = checkpoint.write_model(tmp_path / "model", models.TINY["qwen2_tied"])
+    done = execute(QWENC, "quality", model)
+    assert done.returncode == 1 and "has no tokenizer; give token ids with `--ids`" in done.stderr
