@@ -483,7 +483,7 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
 int64_t Trial::inputBytes() const {
   int64_t total = 0;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
-    if (buffer &&
+    if (buffer && operandOf(buffer->argument).role != "output" &&
         (buffer->argument.plane >= 0 || buffer->argument.name == "keys" ||
          buffer->argument.name == "values"))
       total += buffer->size;

@@ -33,7 +33,7 @@ def draw_quality(report, path):
         axes.annotate(engine["name"], at, xytext=(7, 5), textcoords="offset points", color=colour, fontsize=9)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
-    axes.margins(x=0.25)
+    axes.margins(x=0.3)
     axes.set_xlabel("KL divergence from the model in f32, nats (lower is better)")
     axes.set_ylabel(f"decode after {context} tokens, tok/s (higher is better)")
     axes.grid(alpha=0.3)
@@ -43,19 +43,24 @@ def draw_quality(report, path):
 
 def draw_roofline(report, path):
     """The first executable's kernels under the roofs measured in the same run. Source: Williams, Waterman, Patterson 2009."""
-    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(11, 6), layout="constrained")
     threads = report["threads"]
-    rates, intensities = [], []
+    rates, intensities, names = [], [], []
     for (tokens, result), marker in zip(report["kernels"].items(), "os"):
-        rows = [row for row in result["benchmarks"] if "GOP/s" in row]
-        rates += [row["GB/s"] / row["% of memory"] * 100 for row in rows if "% of memory" in row]
-        for row in rows:
-            intensity = row["operations"] / row["bytes"]
+        names.append(f"{tokens} token{'s' if int(tokens) > 1 else ''} ({'circles' if marker == 'o' else 'squares'})")
+        for row in result["benchmarks"]:
+            if "GOP/s" not in row:
+                continue
+            if "% of memory" in row:
+                rates.append(row["GB/s"] / row["% of memory"] * 100)
+            intensity, number = row["operations"] / row["bytes"], len(intensities) + 1
             intensities.append(intensity)
-            integer = "_q8g32" in row["name"].split("__")[1]
+            kernel, options = re.sub("^qk_", "", row["name"]).split("__")[:2]
+            integer = "_q8g32" in options
             axes.scatter(intensity, row["GOP/s"], marker=marker, color=OURS if integer else THEIRS, s=40, zorder=3)
-            name = re.sub("^qk_", "", row["name"].split("__")[0]) + " " + row["name"].split("__")[1].split("_")[0]
-            axes.annotate(name, (intensity, row["GOP/s"]), xytext=(5, 3), textcoords="offset points", fontsize=6.5)
+            axes.annotate(str(number), (intensity, row["GOP/s"]), xytext=(4, 4), textcoords="offset points", fontsize=7)
+            reached = f"{row['% of memory']:.0f} % of memory, " if tokens == "1" and "% of memory" in row else ""
+            names.append(f"{number:3} {kernel} {options.split('_')[0]}: {reached}{row['% of peak']:.0f} % of peak")
     context = next(iter(report["kernels"].values()))["context"]
     memory = sorted(rates)[len(rates) // 2]
     span = [min(intensities) / 2, max(intensities) * 3]
@@ -64,13 +69,12 @@ def draw_roofline(report, path):
         ridge = peak / memory
         axes.plot([span[0], ridge, max(span[1], ridge * 2)], [memory * span[0], peak, peak], color=colour, linewidth=1.5,
                   label=f"{'int8' if kind == 'integer' else 'f32'} peak {peak:.0f} GOP/s, memory {memory:.1f} GB/s")
-    axes.scatter([], [], marker="o", color="grey", label="one token")
-    axes.scatter([], [], marker="s", color="grey", label="512 tokens")
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("operations a byte of weights or cache")
     axes.set_ylabel("GOP/s (a multiplication and an addition are two)")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, loc="lower right")
+    axes.text(1.01, 1, "\n".join(names), transform=axes.transAxes, fontsize=7, family="monospace", va="top")
     axes.set_title(caption(report), fontsize=8)
     save(figure, path)
