@@ -1,8 +1,8 @@
 // Math.h - elementary functions and fixed-order reductions in f32, as Halide
 // expressions.
 //
-// Numerics  exp: under 1.5 ulp for x in [-87.33, 0], exactly 0 below; every
-// step is an fma or an exact operation
+// Numerics  exp: under 1.5 ulp for x in [-87.33, 0], exactly 0 below, and 2^x
+// likewise for x in [-126, 0]; every step is an fma or an exact operation
 #pragma once
 
 #include "codegen/kernels/Kernel.h"
@@ -27,6 +27,31 @@ inline Halide::Expr expNegative(const BuildContext &context, Halide::Expr x) {
   p = context.fma(p, r * r, r) + 1.0f;
   Expr bits = reinterpret<int32_t>(p) + (cast<int32_t>(n) << 23);
   return select(x < kSmallest, 0.0f, reinterpret<float>(bits));
+}
+
+/// 2^x for x <= 0; -inf gives 0.
+inline Halide::Expr exp2Negative(const BuildContext &context, Halide::Expr x) {
+  using namespace Halide;
+  constexpr float kSmallest = -126.0f;  // below, 2^n leaves the normal range
+  constexpr float kRounder = 0x1.8p23f; // its last place is 1
+  Expr clamped = max(x, kSmallest);
+  Expr shifted = clamped + kRounder; // the low bits hold the integer n
+  Expr f = clamped - (shifted - kRounder);
+  // Minimax coefficients of (2^f - 1) / f on [-1/2, 1/2] (Cephes exp2f).
+  Expr p = 1.535336188319500e-4f;
+  for (float c :
+       {1.339887440266574e-3f, 9.618437357674640e-3f, 5.550332471162809e-2f,
+        2.402264791363012e-1f, 6.931472028550421e-1f, 1.0f})
+    p = context.fma(p, f, c);
+  Expr bits = reinterpret<uint32_t>(p) + (reinterpret<uint32_t>(shifted) << 23);
+  return select(x < kSmallest, 0.0f, reinterpret<float>(bits));
+}
+
+/// 2^n for an integer n <= 0, exactly; 0 below the normal range.
+inline Halide::Expr powerOfTwo(Halide::Expr n) {
+  using namespace Halide;
+  Expr biased = max(n, -127.0f) + (0x1.8p23f + 127.0f);
+  return reinterpret<float>(reinterpret<uint32_t>(biased) << 23);
 }
 
 /// x / (1 + exp(-x)), without overflow on either side.

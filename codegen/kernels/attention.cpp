@@ -2,18 +2,19 @@
 // cache, by online softmax.
 //
 // Shapes    q, y [T, H·C] from the kv head's first query (R heads of C
-// columns), keys [S/64][C][64], values [S][C] Numerics  blocks of 64 absolute
-// positions, ascending: scores by fma over c; the block's own maximum, exp, sum
-// (16
-//           partial sums, then halves) and weighted values by fma over
-//           positions; then merged into the running result, scaled by exp of
-//           the difference of the maxima. Nothing of it depends on T.
+// columns), keys [S/64][C][64], values [S][C]
+// Numerics  blocks of 64 absolute positions, ascending: scores in units of ln 2
+// by fma over c; weights 2^(score - e), where e is the block's largest score
+// rounded up to an integer; 16 partial sums and the weighted values by fma over
+// positions; then merged into the running result by powers of two, which is
+// exact; the partial sums meet by halves at the end. Nothing depends on T.
 // Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
 // arXiv 1805.02867
 #include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
 #include <limits>
+#include <numbers>
 
 namespace qwen::codegen {
 namespace {
@@ -42,7 +43,7 @@ void build(BuildContext &context) {
 
   Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane");
   RDom inner(0, width, "inner"), past(0, kBlock, "past");
-  Func dot("dot"), highest("highest"), score("score"), peak("peak"),
+  Func dot("dot"), highest("highest"), score("score"), exponent("exponent"),
       weight("weight"), partial("partial"), total("total");
   Func mixed("mixed"), state("state"), visible("visible"), y("y");
 
@@ -52,18 +53,19 @@ void build(BuildContext &context) {
   // A stage of its own: the condition inlined would make the bounds of `dot`
   // depend on the data.
   visible(j, t, b) = cast<uint8_t>(b * kBlock + j <= position + t);
-  score(j, r, t, b) =
-      select(visible(j, t, b) != cast<uint8_t>(0),
-             dot(j, r, t, b) * (1.0f / std::sqrt(float(width))), lowest);
+  const float scale = float(std::numbers::log2e / std::sqrt(double(width)));
+  score(j, r, t, b) = select(visible(j, t, b) != cast<uint8_t>(0),
+                             dot(j, r, t, b) * scale, lowest);
   highest(lane, r, t, b) =
       max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
           max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
-  peak(r, t, b) = treeMax([&](int i) -> Expr { return highest(i, r, t, b); });
-  weight(j, r, t, b) = expNegative(context, score(j, r, t, b) - peak(r, t, b));
+  exponent(r, t, b) =
+      ceil(treeMax([&](int i) -> Expr { return highest(i, r, t, b); }));
+  weight(j, r, t, b) =
+      exp2Negative(context, score(j, r, t, b) - exponent(r, t, b));
   partial(lane, r, t, b) = weight(lane, r, t, b) + weight(lane + 16, r, t, b) +
                            weight(lane + 32, r, t, b) +
                            weight(lane + 48, r, t, b);
-  total(r, t, b) = treeSum([&](int i) -> Expr { return partial(i, r, t, b); });
   // Positions of the future are not read: they may hold anything.
   past.where(b * kBlock + past <= position + t);
   mixed(c, r, t, b) = 0.0f;
@@ -71,26 +73,27 @@ void build(BuildContext &context) {
       context.fma(weight(past, r, t, b),
                   cast<float>(values(c, b * kBlock + past)), mixed(c, r, t, b));
 
-  // (weighted values, sum of weights, maximum); the last two are the same for
-  // all c.
+  // (weighted values, partial sum c mod 16 of the weights, exponent of both).
   RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
   block.where(block * kBlock <= position + t);
   state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f), Expr(lowest));
-  Expr before = state(c, r, t)[2], now = peak(r, t, block);
-  Expr shrink = expNegative(context, -abs(before - now));
+  Expr before = state(c, r, t)[2], now = exponent(r, t, block);
+  Expr shrink = powerOfTwo(-abs(before - now));
   Expr keep = select(before >= now, Expr(1.0f), shrink),
        take = select(before >= now, shrink, Expr(1.0f));
-  state(c, r, t) =
-      Tuple(context.fma(mixed(c, r, t, block), take, state(c, r, t)[0] * keep),
-            context.fma(total(r, t, block), take, state(c, r, t)[1] * keep),
-            max(before, now));
-  y(c, r, t) = state(c, r, t)[0] / state(c, r, t)[1];
+  state(c, r, t) = Tuple(
+      context.fma(mixed(c, r, t, block), take, state(c, r, t)[0] * keep),
+      context.fma(partial(c % 16, r, t, block), take, state(c, r, t)[1] * keep),
+      max(before, now));
+  total(r, t) = treeSum([&](int i) -> Expr { return state(i, r, t)[1]; });
+  y(c, r, t) = state(c, r, t)[0] / total(r, t);
   context.output(y, rows);
 
   const int tileHeads = context.knob("heads"),
             tileColumns = 16 * context.knob("columns");
   Var headTile("headTile"), columnTile("columnTile"), vector("vector");
   y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
+  total.compute_at(y, r).store_in(MemoryType::Stack);
   state.compute_at(y, t)
       .store_in(MemoryType::Stack)
       .bound_extent(c, width)
@@ -134,20 +137,19 @@ void build(BuildContext &context) {
       .vectorize(j)
       .unroll(vector)
       .unroll(r);
-  highest.compute_at(peak, r)
+  highest.compute_at(exponent, r)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
       .vectorize(lane);
-  peak.compute_at(atBlock).store_in(MemoryType::Stack);
+  exponent.compute_at(atBlock).store_in(MemoryType::Stack);
   weight.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
       .vectorize(j, 16);
-  partial.compute_at(total, r)
+  partial.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
       .vectorize(lane);
-  total.compute_at(atBlock).store_in(MemoryType::Stack);
   mixed.compute_at(state, columnTile)
       .store_in(MemoryType::Stack)
       .bound_extent(c, tileColumns)
