@@ -85,6 +85,8 @@ bool isLegal(const CatalogKnob &knob, int64_t value,
     return false;
   if (knob.onlyMany && symbol.dim("t") == 1 && value != 1)
     return false;
+  if (knob.onlyOne && symbol.dim("t") != 1 && value != knob.values.front())
+    return false;
   return knob.divides.empty() ||
          symbol.dim(knob.divides) / knob.unit % value == 0;
 }
@@ -99,19 +101,30 @@ int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
   return best;
 }
 
-bool matches(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
+/// How well an entry fits a symbol.
+enum class Fit {
+  None,
+  OtherChunk, // measured for a chunk of other rows
+  Exact
+};
+
+Fit fitOf(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
   if (entry.kernel != symbol.kernel ||
       (!entry.target.empty() && entry.target != symbol.target))
-    return false;
+    return Fit::None;
   if (entry.measured && entry.options != symbol.options)
-    return false;
+    return Fit::None;
   for (const std::string &option : entry.options)
     if (!symbol.has(option))
-      return false;
+      return Fit::None;
+  Fit fit = Fit::Exact;
   for (const auto &[dim, value] : entry.dims)
-    if (symbol.dim(dim) != value)
-      return false;
-  return true;
+    if (symbol.dim(dim) != value) {
+      if (!entry.measured || dim != "m")
+        return Fit::None;
+      fit = Fit::OtherChunk;
+    }
+  return fit;
 }
 
 } // namespace
@@ -270,8 +283,13 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     const int64_t perValue = std::max<int64_t>(1, kPanelRows / target->lanes);
     const int64_t budget = target->registers * 3 / 4;
     int64_t used = perValue;
+    std::string ignored;
+    const auto values = matchOptions(*kernel, options, ignored);
+    const bool floats = values && optionValue(*kernel, *values, "act") == "f32";
     for (const CatalogKnob &knob : kernel->knobs) {
-      int64_t wanted = symbol.dim("t") == 1 ? knob.one : knob.many;
+      int64_t wanted = symbol.dim("t") != 1           ? knob.many
+                       : floats && knob.oneFloats > 0 ? knob.oneFloats
+                                                      : knob.one;
       if (knob.registers)
         wanted = std::min(wanted, budget / used);
       symbol.point.push_back(legalUpTo(knob, wanted, symbol));
@@ -279,9 +297,10 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
         used *= std::max<int64_t>(1, symbol.point.back());
     }
     for (const ScheduleFile *file : {&schedules, overrides})
-      if (file)
-        for (const ScheduleFile::Entry &entry : file->entries)
-          if (matches(entry, symbol))
+      for (const Fit fit : {Fit::OtherChunk, Fit::Exact})
+        for (const ScheduleFile::Entry &entry :
+             file ? file->entries : std::vector<ScheduleFile::Entry>())
+          if (fitOf(entry, symbol) == fit)
             for (const auto &[name, value] : entry.point)
               for (size_t i = 0; i < kernel->knobs.size(); ++i)
                 if (kernel->knobs[i].name == name)

@@ -83,6 +83,8 @@ struct CatalogKnob {
   bool onlyMany;  // 1 in a t1 kernel
   bool registers; // the product of such knobs counts vector accumulators of 16
                   // lanes
+  bool onlyOne = false;  // its least value in a t0 kernel
+  int64_t oneFloats = 0; // wanted for t1 with f32 activations; 0: as `one`
 };
 
 struct CatalogKernel {
@@ -130,10 +132,13 @@ struct ScheduleFile {
     bool measured = false; // matches equal options only
   };
   /// What the steps of one model are built with: {"models": [{"model",
-  /// "chunk_bytes", "prefill_chunk"}]}; absent ones are defaults.
+  /// "chunk_bytes", "prefill_chunk", "attention_rows", "barrier_spin_us",
+  /// "measured"}]}; absent ones and zeros are defaults. One measured on another
+  /// machine is left out as an entry is.
   struct Model {
     std::string model; // modelKey of Tuned.h
-    std::optional<int64_t> chunkBytes, prefillChunk;
+    std::optional<int64_t> chunkBytes, prefillChunk, attentionRows,
+        barrierSpinUs;
   };
   std::vector<Entry> entries;
   std::vector<Model> models;
@@ -148,6 +153,18 @@ struct ScheduleFile {
   /// empty when none is.
   std::string ignoredNote() const;
 };
+
+/// One choice of a model's steps: its name in a schedule file and its most.
+struct StepChoice {
+  const char *key;
+  std::optional<int64_t> ScheduleFile::Model::*value;
+  int64_t most;
+};
+inline constexpr StepChoice kStepChoices[] = {
+    {"chunk_bytes", &ScheduleFile::Model::chunkBytes, 1 << 30},
+    {"prefill_chunk", &ScheduleFile::Model::prefillChunk, 1 << 16},
+    {"attention_rows", &ScheduleFile::Model::attentionRows, 1 << 16},
+    {"barrier_spin_us", &ScheduleFile::Model::barrierSpinUs, 1'000'000}};
 
 class KernelCatalog {
 public:

@@ -17,7 +17,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many,
-                                   divides, unit, onlyMany, registers)
+                                   divides, unit, onlyMany, registers, onlyOne,
+                                   oneFloats)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims,
                                    multiples, operands, knobs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,
@@ -26,6 +27,21 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,
 namespace {
 
 using nlohmann::json;
+
+template <typename Rows> std::string namesOf(const Rows &rows) {
+  std::string names;
+  for (const auto &row : rows)
+    names += (names.empty() ? "" : ", ") + row.name;
+  return names;
+}
+
+std::string valuesOf(const std::vector<CatalogOption> &options) {
+  std::string names;
+  for (const CatalogOption &option : options)
+    for (const std::string &value : option.values)
+      names += (names.empty() ? "" : ", ") + value;
+  return names;
+}
 
 /// Reads one entry of "points"; returns what is wrong with it, or nothing.
 std::optional<std::string> readEntry(const json &object,
@@ -42,16 +58,14 @@ std::optional<std::string> readEntry(const json &object,
     return "needs `kernel`";
   entry.kernel = object["kernel"];
   const CatalogKernel *kernel = catalog.kernel(entry.kernel);
-  if (!kernel) {
-    std::string names;
-    for (const CatalogKernel &row : catalog.kernels)
-      names += (names.empty() ? "" : ", ") + row.name;
-    return "names the unknown kernel `" + entry.kernel + "`; kernels: " + names;
-  }
+  if (!kernel)
+    return "names the unknown kernel `" + entry.kernel +
+           "`; kernels: " + namesOf(catalog.kernels);
   if (object.contains("target")) {
     if (!object["target"].is_string() ||
         !catalog.target(std::string(object["target"])))
-      return "names the unknown target " + object["target"].dump();
+      return "names the unknown target " + object["target"].dump() +
+             "; targets: " + namesOf(catalog.targets);
     entry.target = object["target"];
   }
   const json options = object.value("options", json::array());
@@ -67,7 +81,7 @@ std::optional<std::string> readEntry(const json &object,
                     });
     if (!known)
       return "names the unknown option " + option.dump() + " of kernel `" +
-             kernel->name + "`";
+             kernel->name + "`; options: " + valuesOf(kernel->options);
     entry.options.push_back(option);
   }
   const json dims = object.value("dims", json::object());
@@ -76,7 +90,7 @@ std::optional<std::string> readEntry(const json &object,
   for (const auto &[name, value] : dims.items()) {
     if (std::count(kernel->dims.begin(), kernel->dims.end(), name) == 0)
       return "names the unknown dim `" + name + "` of kernel `" + kernel->name +
-             "`";
+             "`; dims: " + json(kernel->dims).dump();
     if (!value.is_number_integer())
       return "has dim `" + name + "` that is no integer";
     entry.dims.emplace_back(name, value);
@@ -89,7 +103,7 @@ std::optional<std::string> readEntry(const json &object,
         [&, &name = name](const CatalogKnob &row) { return row.name == name; });
     if (knob == kernel->knobs.end())
       return "names the unknown knob `" + name + "` of kernel `" +
-             kernel->name + "`";
+             kernel->name + "`; knobs: " + namesOf(kernel->knobs);
     if (!value.is_number_integer() ||
         std::count(knob->values.begin(), knob->values.end(),
                    value.get<int64_t>()) == 0)
@@ -129,23 +143,22 @@ std::optional<std::string> readModel(const json &object,
       !object["model"].is_string())
     return "needs `model`";
   model.model = object["model"];
-  constexpr int64_t kMost = 1 << 30;
-  const std::pair<const char *, std::optional<int64_t> *> fields[] = {
-      {"chunk_bytes", &model.chunkBytes},
-      {"prefill_chunk", &model.prefillChunk}};
   for (const auto &[key, value] : object.items()) {
     if (key == "model" || key == "measured")
       continue;
-    const auto field = std::find_if(
-        std::begin(fields), std::end(fields),
-        [&, &key = key](const auto &row) { return row.first == key; });
-    if (field == std::end(fields))
-      return "has the unknown key `" + key +
-             "`; keys: model, chunk_bytes, prefill_chunk";
-    if (!value.is_number_integer() || value < 0 || value > kMost)
+    const auto choice = std::find_if(
+        std::begin(kStepChoices), std::end(kStepChoices),
+        [&, &key = key](const StepChoice &row) { return row.key == key; });
+    if (choice == std::end(kStepChoices)) {
+      std::string keys = "model";
+      for (const StepChoice &row : kStepChoices)
+        keys += std::string(", ") + row.key;
+      return "has the unknown key `" + key + "`; keys: " + keys;
+    }
+    if (!value.is_number_integer() || value < 0 || value > choice->most)
       return "sets `" + key + "` to " + value.dump() + "; it is 0 to " +
-             std::to_string(kMost);
-    *field->second = value;
+             std::to_string(choice->most);
+    model.*(choice->value) = value;
   }
   return std::nullopt;
 }
@@ -169,7 +182,8 @@ std::optional<ScheduleFile> readSchedules(const json &document,
   if (document.contains("target")) {
     if (!document["target"].is_string() ||
         !catalog.target(std::string(document["target"]))) {
-      error = "unknown target " + document["target"].dump();
+      error = "unknown target " + document["target"].dump() +
+              "; targets: " + namesOf(catalog.targets);
       return std::nullopt;
     }
     target = document["target"];
@@ -187,7 +201,13 @@ std::optional<ScheduleFile> readSchedules(const json &document,
     file.entries.push_back(entry);
   }
   const json models = document.value("models", json::array());
+  if (!models.is_array()) {
+    error = "`models` is no list";
+    return std::nullopt;
+  }
   for (size_t i = 0; i < models.size(); ++i) {
+    if (isIgnored(models[i], catalog, target, machine, file))
+      continue;
     file.models.emplace_back();
     if (std::optional<std::string> problem =
             readModel(models[i], file.models.back())) {

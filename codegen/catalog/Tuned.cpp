@@ -66,16 +66,34 @@ ordered_json kernelJson(const TunedKernel &kernel) {
 
 ordered_json modelJson(const TunedModel &model) {
   ordered_json row = {{"model", model.choices.model}};
-  const auto put = [&](const char *key, const std::optional<int64_t> &value) {
-    if (value)
-      row[key] = *value;
-  };
-  put("chunk_bytes", model.choices.chunkBytes);
-  put("prefill_chunk", model.choices.prefillChunk);
+  for (const StepChoice &choice : kStepChoices)
+    if (const std::optional<int64_t> &value = model.choices.*(choice.value))
+      row[choice.key] = *value;
+  ordered_json trials = ordered_json::array();
+  for (const StepTrial &trial : model.trials)
+    trials.push_back({trial.choice, trial.value, rounded(trial.decodeRatio),
+                      rounded(trial.prefillRatio), trial.kept});
   row["measured"] = {{"machine", model.machine},
                      {"decode_ratio", rounded(model.decodeRatio)},
-                     {"prefill_ratio", rounded(model.prefillRatio)}};
+                     {"prefill_ratio", rounded(model.prefillRatio)},
+                     {"trials", trials}};
   return row;
+}
+
+/// Throws json::exception.
+TunedModel readModel(const ScheduleFile::Model &choices,
+                     const ordered_json &row) {
+  TunedModel model{.choices = choices, .machine = "", .trials = {}};
+  if (!row.contains("measured"))
+    return model;
+  const ordered_json &measured = row.at("measured");
+  measured.at("machine").get_to(model.machine);
+  measured.at("decode_ratio").get_to(model.decodeRatio);
+  measured.at("prefill_ratio").get_to(model.prefillRatio);
+  for (const ordered_json &trial : measured.at("trials"))
+    model.trials.push_back(
+        {trial.at(0), trial.at(1), trial.at(2), trial.at(3), trial.at(4)});
+  return model;
 }
 
 /// Fills in what the schedule file's own reader does not keep; the entry has
@@ -158,20 +176,21 @@ std::optional<TunedFile> TunedFile::parse(std::string_view text,
     error = "points[" + std::to_string(at - 1) + "] " + problem;
     return std::nullopt;
   }
-  for (size_t i = 0; i < schedules->models.size(); ++i) {
-    TunedModel model{.choices = schedules->models[i], .machine = ""};
-    const ordered_json &row = document["models"][i];
-    if (row.contains("measured") && row["measured"].is_object()) {
-      const ordered_json &measured = row["measured"];
-      if (measured.contains("machine") && measured["machine"].is_string())
-        model.machine = measured["machine"];
-      for (const auto &[key, field] :
-           {std::pair("decode_ratio", &model.decodeRatio),
-            std::pair("prefill_ratio", &model.prefillRatio)})
-        if (measured.contains(key) && measured[key].is_number())
-          *field = measured[key];
+  // The rows that the schedule file's reader kept, in its order.
+  at = 0;
+  try {
+    size_t kept = 0;
+    for (const ordered_json &row : document.value("models", ordered_json())) {
+      ++at;
+      if (!machine.empty() && row.contains("measured") &&
+          row["measured"].value("machine", "") != machine)
+        continue;
+      file.models.push_back(readModel(schedules->models.at(kept++), row));
     }
-    file.models.push_back(model);
+  } catch (const ordered_json::exception &problem) {
+    error = "models[" + std::to_string(at - 1) +
+            "] has figures that cannot be read: " + problem.what();
+    return std::nullopt;
   }
   return file;
 }

@@ -36,11 +36,22 @@ struct TunedKernel {
   std::vector<TunedTrial> trials; // in the order tried
 };
 
-/// The choices of a model's steps, and what they gave.
+/// One value of a choice of the steps, beside the best before it.
+struct StepTrial {
+  std::string choice; // key of kStepChoices
+  int64_t value = 0;
+  double decodeRatio = 1, prefillRatio = 1; // speed over that of the best
+  bool kept = false;
+};
+
+/// The choices of a model's steps, and what they gave. In JSON "measured":
+/// {"machine", "decode_ratio", "prefill_ratio", "trials": [[choice, value,
+/// decode ratio, prefill ratio, kept], ...]}.
 struct TunedModel {
   ScheduleFile::Model choices;
   std::string machine;
   double decodeRatio = 1, prefillRatio = 1; // speed over the default's
+  std::vector<StepTrial> trials;            // in the order tried
 };
 
 struct TunedFile {

@@ -126,7 +126,7 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
     return LLVM::ConstantOp::create(builder, loc, width, n);
   };
   put(number(builder.getI32Type(), QWEN_ABI_VERSION));
-  put(number(builder.getI32Type(), 0));
+  put(number(builder.getI32Type(), facts.barrierSpinUs));
   auto bytesType =
       LLVM::LLVMArrayType::get(builder.getI8Type(), fingerprint.size());
   put(LLVM::ConstantOp::create(

@@ -22,7 +22,8 @@ struct PlanFacts {
   std::vector<std::string> features;
   int64_t hiddenSize = 0, ffnSize = 0, layers = 0, queryHeads = 0,
           keyValueHeads = 0, headWidth = 0, vocabSize = 0;
-  int64_t context = 0; // tokens the cache can hold
+  int64_t context = 0;       // tokens the cache can hold
+  int64_t barrierSpinUs = 0; // 0: the runtime's own
 };
 
 /// `qwen_plan` as an LLVM type: its layout is checked by a unit test.

@@ -171,4 +171,13 @@ llvm::Expected<bool> writeWeightsFile(const WeightsFile &file,
   return true;
 }
 
+llvm::Error writeZeroWeights(const WeightsFile &file, OutputFile &output) {
+  llvm::Expected<std::string> front = frontMatter(file, "zeros");
+  if (!front)
+    return front.takeError();
+  if (llvm::Error error = output.write(*front))
+    return error;
+  return output.reserve(int64_t(front->size()) + file.tensorBytes);
+}
+
 } // namespace qwen

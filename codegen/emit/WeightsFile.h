@@ -63,4 +63,8 @@ llvm::Expected<bool> writeWeightsFile(const WeightsFile &file,
                                       OutputFile &output,
                                       const PackOptions &options);
 
+/// Writes a file of that size whose tensors are all zeros, for the caller to
+/// commit: it takes the time that real weights take.
+llvm::Error writeZeroWeights(const WeightsFile &file, OutputFile &output);
+
 } // namespace qwen

@@ -145,5 +145,7 @@ CatalogOperand output(const char *name, const char *kind, const char *width);
 /// The knobs of every kernel with a linear core; a tile of panels divides dim
 /// / 16.
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide);
+/// That of the loop over K alone, for kernels whose tile is fixed.
+CatalogKnob unrollKnob();
 
 } // namespace qwen::codegen

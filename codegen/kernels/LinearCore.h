@@ -22,10 +22,10 @@ public:
   LinearCore(const BuildContext &context, const PlaneParams &weight,
              const Activations &x, const std::string &name,
              bool mayUnpack = true, Halide::Func weightPanel = {})
-      : acc(name), context(context), weightPanel(std::move(weightPanel)),
-        dot(name + "_dot"), half(name + "_half"), ones(name + "_ones"),
-        decoded(name + "_decoded"), quants(name + "_quants"),
-        starts(name + "_starts") {
+      : acc(name), context(context), weight(weight),
+        weightPanel(std::move(weightPanel)), dot(name + "_dot"),
+        half(name + "_half"), ones(name + "_ones"), decoded(name + "_decoded"),
+        quants(name + "_quants"), starts(name + "_starts") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     unpacks =
@@ -71,12 +71,14 @@ public:
           .unroll(panel);
       if (unroll > 1)
         update.unroll(inner.front(), unroll);
+      prefetch(update, 1);
       return;
     }
     for (RVar &var : inner)
       update.unroll(var);
     if (unroll > 1)
       update.unroll(outer, unroll);
+    prefetch(update, unroll);
     if (dot.defined()) {
       dot.compute_at(acc, inner.empty() ? outer : inner.front())
           .store_in(MemoryType::Stack);
@@ -129,11 +131,25 @@ public:
   }
 
 private:
+  /// Asks for the planes' later blocks while the present ones are multiplied:
+  /// a core alone keeps too few lines of memory under way.
+  void prefetch(Halide::Stage &update, int unroll) {
+    const int ahead =
+        context.hasKnob("prefetch") ? context.knob("prefetch") : 0;
+    if (ahead == 0)
+      return;
+    for (size_t i = 0; i < weight.size(); ++i)
+      if (context.format().planes[i].blockBytes >= 64)
+        update.prefetch(weight[i], outer, outer, std::max(1, ahead / unroll),
+                        Halide::PrefetchBoundStrategy::NonFaulting);
+  }
+
   // What Halide puts on the stack at most; longer panels would leave the
   // first-level cache anyway.
   static constexpr int64_t kStackBytes = 16 << 10;
 
   const BuildContext &context;
+  const PlaneParams weight;
   bool unpacks = false;
   Halide::Func weightPanel;
   Halide::Func dot, half, ones, decoded, quants, starts;

@@ -106,10 +106,28 @@ CatalogOperand output(const char *name, const char *kind, const char *width) {
   return result;
 }
 
+CatalogKnob unrollKnob() {
+  return {"unroll", {1, 2, 4}, 1, 1, "", 1, false, false};
+}
+
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
+  // One token: a single panel reads memory in one stream, and a group's integer
+  // dot is long enough to hide its sum's latency; a float product is not, and
+  // wants four sums at work.
   return {{"tokens", {1, 2, 4, 8}, 1, 8, "", 1, true, true},
-          {"panels", {1, 2, 4, 8}, 2, 2, panelsDivide, kPanelRows, false, true},
-          {"unroll", {1, 2, 4}, 1, 1, "", 1, false, false}};
+          {.name = "panels",
+           .values = {1, 2, 4, 8},
+           .one = 1,
+           .many = 2,
+           .divides = panelsDivide,
+           .unit = kPanelRows,
+           .onlyMany = false,
+           .registers = true,
+           .oneFloats = 4},
+          unrollKnob(),
+          // Blocks of 32 along K that are asked for ahead. Many tokens read
+          // their weights from a cache.
+          {"prefetch", {0, 8, 16, 32}, 0, 0, "", 1, false, false, true}};
 }
 
 } // namespace qwen::codegen

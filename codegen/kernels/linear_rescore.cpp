@@ -122,7 +122,7 @@ Kernel linear_rescore() {
                                  operand("act", "act", "k"),
                                  operand("W", "weight", "m"),
                                  scalar("T", "i32"), output("y", "rows", "n")},
-                    .knobs = {linearKnobs("m").back()}},
+                    .knobs = {unrollKnob()}},
       .build = build,
       .reference = reference,
       .cases = {{"wide", {{"k", 512}, {"n", 144}, {"m", 144}}},

@@ -99,7 +99,7 @@ Kernel score_floor() {
                                  operand("act", "act", "k"),
                                  operand("W", "weight", "n"),
                                  scalar("T", "i32"), output("y", "rows", "")},
-                    .knobs = {linearKnobs("n").back()}},
+                    .knobs = {unrollKnob()}},
       .build = build,
       .reference = reference,
       .cases = {{"ragged", {{"k", 512}, {"v", 121}, {"n", 130}}},

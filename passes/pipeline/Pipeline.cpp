@@ -41,6 +41,10 @@ std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
       {options.target, options.tuned, options.schedule, options.chunkBytes});
 }
 
+std::unique_ptr<mlir::Pass> partition(const PipelineOptions &options) {
+  return createPartition({options.attentionRows});
+}
+
 std::unique_ptr<mlir::Pass> planBuffers(const PipelineOptions &options) {
   return createPlanBuffers({options.prefillChunk, options.taps});
 }
@@ -59,7 +63,7 @@ constexpr Row kRows[] = {
     {Stop::Scheduled, Kind::Required, "split-steps",    plain<createSplitSteps>},   // @decode and @prefill
     {Stop::Scheduled, Kind::Checks,   "screen-head",    screenHead},                // @decode_greedy
     {Stop::Scheduled, Kind::Checks,   "select-kernels", selectKernels},             // every compute op has a kernel
-    {Stop::Scheduled, Kind::Required, "partition",      plain<createPartition>},    // who does what; barriers
+    {Stop::Scheduled, Kind::Required, "partition",      partition},                 // who does what; barriers
     {Stop::Planned,   Kind::Required, "plan-weights",   plain<createPlanWeights>},  // offsets in the weights file
     {Stop::Planned,   Kind::Required, "plan-buffers",   planBuffers},               // dispatches over memory
 };
@@ -99,7 +103,8 @@ std::string PipelineOptions::str() const {
                      " target=" + target + " tuned=" + tuned +
                      " schedule=" + schedule +
                      " chunk-bytes=" + std::to_string(chunkBytes) +
-                     " prefill-chunk=" + std::to_string(prefillChunk);
+                     " prefill-chunk=" + std::to_string(prefillChunk) +
+                     " attention-rows=" + std::to_string(attentionRows);
   text += " screened-head=" + screenedHead;
   if (taps)
     text += " taps";

@@ -32,14 +32,16 @@ bool isRowOp(mlir::Operation *op) {
 /// Rows in one call; a multiple of the kernel's token tile, so that no call
 /// touches another call's rows.
 int64_t tokenBlock(mlir::Operation *op, const KernelSymbol &symbol,
-                   int64_t tokens) {
+                   int64_t tokens, int64_t attentionRows) {
   if (tokens == 1 || symbol.dim("m") > 0)
     return 0; // a linear reads its weights once for all rows
-  return roundUp(llvm::isa<ir::AttentionOp>(op) ? kAttentionBlock : kRowBlock,
+  return roundUp(llvm::isa<ir::AttentionOp>(op) ? attentionRows : kRowBlock,
                  tokenTile(symbol));
 }
 
 struct PartitionPass : impl::PartitionBase<PartitionPass> {
+  using Base::Base;
+
   mlir::LogicalResult partition(mlir::Operation *op, int64_t tokens) {
     std::optional<KernelSymbol> symbol =
         KernelSymbol::parse(ir::getKernel(op).str());
@@ -47,9 +49,12 @@ struct PartitionPass : impl::PartitionBase<PartitionPass> {
       return op->emitError() << "has no kernel";
     ir::Mode mode =
         tokens == 1 && isRowOp(op) ? ir::Mode::Replicated : ir::Mode::Shared;
-    ir::setPartition(op, ir::PartitionAttr::get(
-                             op->getContext(), mode, chunkCount(op, *symbol),
-                             tokenBlock(op, *symbol, tokens)));
+    ir::setPartition(op,
+                     ir::PartitionAttr::get(
+                         op->getContext(), mode, chunkCount(op, *symbol),
+                         tokenBlock(op, *symbol, tokens,
+                                    attentionRows > 0 ? int64_t(attentionRows)
+                                                      : kAttentionBlock)));
     return mlir::success();
   }
 

@@ -72,6 +72,9 @@ def Partition : Pass<"qwen-partition", "::mlir::ModuleOp"> {
     that works row by row is repeated by every thread into its own scratch: that is cheaper than a barrier. A barrier
     stands only before an op that reads what other threads wrote since the last one: five a layer in @decode.
   }];
+  let options = [
+    Option<"attentionRows", "attention-rows", "int64_t", "0", "tokens of one call of attention; 0 is the default">,
+  ];
 }
 
 def PlanWeights : Pass<"qwen-plan-weights", "::mlir::ModuleOp"> {

@@ -53,7 +53,8 @@ Result<std::unique_ptr<Model>> Model::open(const ModelOptions &options) {
   Result<Weights> weights = Weights::open(plan, options.weights);
   if (!weights.ok())
     return weights.status();
-  Result<std::unique_ptr<Team>> team = Team::create(*threads);
+  Result<std::unique_ptr<Team>> team =
+      Team::create(*threads, plan.barrier_spin_us);
   if (!team.ok())
     return team.status();
   auto model = std::make_unique<Model>();

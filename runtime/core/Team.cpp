@@ -34,16 +34,19 @@ void pauseCpu() {
 
 } // namespace
 
-Team::Team(int64_t threads)
+Team::Team(int64_t threads, int64_t barrierSpinUs)
     : threads_(threads),
-      spin_(threads <= static_cast<int64_t>(allowedCpus().size())) {}
+      spin_(threads <= static_cast<int64_t>(allowedCpus().size())),
+      barrierSpinNs_(barrierSpinUs > 0 ? barrierSpinUs * 1000
+                                       : kBarrierSpinNs) {}
 
-Result<std::unique_ptr<Team>> Team::create(int64_t threads) {
+Result<std::unique_ptr<Team>> Team::create(int64_t threads,
+                                           int64_t barrierSpinUs) {
   if (threads < 1 || threads > kMaxThreads)
     return Status::invalid("%lld threads; a team has 1 to %lld",
                            static_cast<long long>(threads),
                            static_cast<long long>(kMaxThreads));
-  std::unique_ptr<Team> team(new Team(threads));
+  std::unique_ptr<Team> team(new Team(threads, barrierSpinUs));
   team->workers_.reserve(static_cast<size_t>(threads - 1));
   // Workers take no signals: an interrupt reaches the thread that reads and
   // writes.
@@ -108,7 +111,7 @@ void Team::arrive() {
     arrived_.store(0, std::memory_order_relaxed);
     change(generation_, generation + 1);
   } else {
-    await(generation_, generation, kBarrierSpinNs);
+    await(generation_, generation, barrierSpinNs_);
   }
 }
 

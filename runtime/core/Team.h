@@ -23,8 +23,10 @@ class Team {
 public:
   using Region = void (*)(void *context, int64_t thread);
 
-  /// `threads` in 1..kMaxThreads; kSystem if the system gives fewer.
-  static Result<std::unique_ptr<Team>> create(int64_t threads);
+  /// `threads` in 1..kMaxThreads; kSystem if the system gives fewer. At a
+  /// barrier they spin for `barrierSpinUs`; 0: for the default.
+  static Result<std::unique_ptr<Team>> create(int64_t threads,
+                                              int64_t barrierSpinUs = 0);
   ~Team();
   Team(const Team &) = delete;
 
@@ -50,7 +52,7 @@ private:
     std::atomic<uint32_t> sleepers{0};
   };
 
-  explicit Team(int64_t threads);
+  Team(int64_t threads, int64_t barrierSpinUs);
   static void *workerMain(void *worker);
   void arrive();
   void await(Signal &signal, uint32_t old, int64_t spinNs);
@@ -64,6 +66,7 @@ private:
 
   int64_t threads_;
   bool spin_;
+  int64_t barrierSpinNs_;
   int64_t barriers_ = 0; // thread 0 counts
   std::vector<Worker> workers_;
   Region region_ = nullptr; // nullptr: the workers end

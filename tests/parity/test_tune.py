@@ -18,8 +18,8 @@ KERNEL = BIN / "qwenc-kernel"
 
 
 def symbol_of(target="x86_64"):
-    knobs = len(json.loads(succeed(KERNEL, "catalog"))["kernels"][kernel_index("linear")]["knobs"])
-    return f"qk_linear__q8g32_q8g32__k256_n64_m64_t0__{target}_p" + "x".join(["1"] * knobs)
+    knobs = json.loads(succeed(KERNEL, "catalog"))["kernels"][kernel_index("linear")]["knobs"]
+    return f"qk_linear__q8g32_q8g32__k256_n64_m64_t0__{target}_p" + "x".join(str(knob["values"][0]) for knob in knobs)
 
 
 def kernel_index(name):
@@ -88,7 +88,8 @@ def test_choices_of_a_model_are_taken_up(home):
     config = ROOT / "configs/models/qwen2.5-0.5b/config.json"
     options = (config, "--format", "q8g32", "--emit=scheduled")
     plain = succeed(QWENC, "compile", *options)
-    content = {"points": [], "models": [{"model": "d896_f4864_l24_h14_g2_c64_v151936_q8g32_q8g32_f16", "chunk_bytes": 1 << 17}]}
+    content = {"points": [], "models": [{"model": "d896_f4864_l24_h14_g2_c64_v151936_q8g32_q8g32_f16", "chunk_bytes": 1 << 17,
+                                          "attention_rows": 32}]}
     # Whatever a search leaves is where compiling looks.
     tune(config, "--format", "q8g32", "--budget", "5s")
     path = results_in(home)
@@ -96,6 +97,7 @@ def test_choices_of_a_model_are_taken_up(home):
     larger = succeed(QWENC, "compile", *options)
     rows = re.compile(r"qk_linear_swiglu__q8g32_q8g32__k896_n4864_m(\d+)_t1")
     assert int(rows.search(larger).group(1)) > int(rows.search(plain).group(1))
+    assert "tokenBlock = 32" in larger and "tokenBlock = 32" not in plain
     # Another model's choices, and none for this one.
     content["models"][0]["model"] = "d1"
     path.write_text(json.dumps(content))
@@ -113,6 +115,15 @@ def test_a_second_run_goes_on(model, home):
     second = json.loads(results_in(home).read_text())["points"]
     assert second[: len(first)] == first
     assert tune(model, "--format", "q8g32", "--budget", "60s").count("tried") == 0, text
+    # The kernels are done, so that the steps had the time; what was chosen is written and shown.
+    content = json.loads(results_in(home).read_text())
+    (row,) = content["models"]
+    assert row["prefill_chunk"] in (0, 64, 256, 512)
+    assert {choice for choice, *_ in row["measured"]["trials"]} >= {"prefill_chunk"}
+    app = compile_model(model, home / "app", "--format", "q8g32")
+    assert f'plan.prefill_chunk: {row["prefill_chunk"] or 128}\n' in succeed(app.path, "info")
+    tune("--report", home / "page.html")
+    assert ">prefill_chunk</td>" in (home / "page.html").read_text()
 
 
 def test_interrupt_keeps_what_is_done(home):
@@ -181,7 +192,7 @@ def test_broken_entries_are_named(results, home):
     first = knobs[0]
     changes = {
         "unknown kernel": (lambda e: e.update(kernel="liner", measured={}), "points[0] names the unknown kernel `liner`; kernels: "),
-        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`\n"),
+        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`; knobs: tokens, panels, unroll, prefetch\n"),
         "value": (
             lambda e: e["point"].update({first["name"]: 3333}),
             f"points[0] sets knob `{first['name']}` of kernel `linear` to 3333; values: "
@@ -205,7 +216,8 @@ def test_a_broken_result_file_stops_compiling(model, home):
     path = results_in(home)
     path.write_text('{"points": [{"kernel": "linear", "point": {"speed": 1}}]}')
     done = execute(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled")
-    assert (done.returncode, done.stderr) == (1, f"{path}: error: points[0] names the unknown knob `speed` of kernel `linear`\n")
+    assert (done.returncode, done.stderr) == (1, f"{path}: error: points[0] names the unknown knob `speed` of kernel `linear`; "
+                                             "knobs: tokens, panels, unroll, prefetch\n")
 
 
 def refused(expected, *options, program=QWENC):

@@ -50,6 +50,9 @@ def report(tmp_path_factory):
     # Text from a file must stay text.
     content = json.loads((folder / "a.json").read_text())
     content["points"][0]["measured"]["machine"] = "<script>alert(1)</script>&"
+    trials = [["prefill_chunk", 256, 1.0, 1.05, True], ["barrier_spin_us", 5, 0.97, 1.0, False]]
+    content["models"] = [{"model": "d64<b>", "prefill_chunk": 256, "barrier_spin_us": 0, "measured": {
+        "machine": "here", "decode_ratio": 1.0, "prefill_ratio": 1.05, "trials": trials}}]
     (folder / "a.json").write_text(json.dumps(content))
     succeed(QWENC, "tune", "-o", folder / "a.json", "--report", folder / "a.html")
     return folder / "a.html", content["points"]
@@ -63,7 +66,9 @@ def test_page_is_whole_and_loads_nothing(report):
     assert "script" not in page.counts
     # A roofline, and two drawings for each kernel; a row for each kernel and the heading.
     assert page.counts["svg"] == 1 + 2 * len(entries)
-    assert page.counts["tr"] == 1 + len(entries)
+    # The steps' choices: a heading and a row for each value.
+    assert page.counts["tr"] == 1 + len(entries) + 1 + 2 and "b" not in page.counts
+    assert "d64&lt;b&gt;: decode 1\u00d7, prefill 1.05\u00d7" in text and text.count(">kept<") == 1
     for entry in entries:
         gain = entry["measured"]["default_us"] / entry["measured"]["us"]
         shown = f"{gain:.2f}".rstrip("0").rstrip(".")

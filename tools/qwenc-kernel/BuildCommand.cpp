@@ -1,8 +1,10 @@
 // BuildCommand.cpp - `qwenc-kernel build` and `show`.
 #include "codegen/kernels/Kernel.h"
 #include "tools/qwenc-kernel/Build.h"
+#include "tools/qwenc-kernel/Space.h"
 #include "tools/qwenc-kernel/Subcommands.h"
 
+#include <charconv>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -76,21 +78,107 @@ void addBuild(CLI::App &app, int &status) {
   });
 }
 
+namespace {
+
+/// What a user names: a symbol, whose point may be left out for the default, or
+/// a kernel, for its first case with one token on this machine. Nothing after a
+/// message.
+std::optional<KernelSymbol> namedKernel(const KernelCatalog &catalog,
+                                        const std::string &text) {
+  std::optional<KernelSymbol> symbol = KernelSymbol::parse(text);
+  if (!symbol)
+    symbol = KernelSymbol::parse(text + "_p");
+  if (const codegen::Kernel *kernel = codegen::findKernel(text)) {
+    const CatalogTarget *host = catalog.host();
+    symbol =
+        KernelSymbol{text,
+                     optionCombinations(catalog, kernel->interface).front(),
+                     kernel->cases.front().dims,
+                     host ? host->name : catalog.targets.back().name,
+                     {}};
+    symbol->dims.emplace_back("t", 1);
+  }
+  std::string names;
+  for (const codegen::Kernel &kernel : codegen::kernels())
+    names += (names.empty() ? "" : ", ") + kernel.interface.name;
+  if (!symbol) {
+    std::cerr << "qwenc-kernel: error: `" << text
+              << "` is neither a kernel symbol nor a kernel; kernels: " << names
+              << "\n";
+    return std::nullopt;
+  }
+  const CatalogKernel *kernel = catalog.kernel(symbol->kernel);
+  if (!kernel || kernel->knobs.empty() || !symbol->point.empty())
+    return symbol;
+  std::string error;
+  const auto chosen =
+      catalog.chooseSymbol(symbol->kernel, symbol->options, symbol->dims,
+                           symbol->target, nullptr, error);
+  if (!chosen)
+    std::cerr << "qwenc-kernel: error: " << error << "\n";
+  return chosen;
+}
+
+/// Sets knobs by "panels=2"; what is wrong, if anything is.
+std::optional<std::string> setKnobs(const KernelCatalog &catalog,
+                                    const std::vector<std::string> &settings,
+                                    KernelSymbol &symbol) {
+  const CatalogKernel *kernel = catalog.kernel(symbol.kernel);
+  for (const std::string &setting : settings) {
+    const size_t equals = setting.find('=');
+    const std::string name = setting.substr(0, equals);
+    std::string names;
+    size_t at = 0;
+    for (size_t i = kernel ? kernel->knobs.size() : 0; i-- > 0;) {
+      names = kernel->knobs[i].name + (names.empty() ? "" : ", ") + names;
+      if (kernel->knobs[i].name == name)
+        at = i + 1;
+    }
+    if (at == 0 || at > symbol.point.size())
+      return "kernel `" + symbol.kernel + "` has no knob `" + name +
+             "`; knobs: " + (names.empty() ? "none" : names);
+    int64_t value = 0;
+    const char *end = setting.data() + setting.size();
+    const auto [rest, code] =
+        equals == std::string::npos
+            ? std::from_chars(end, end, value)
+            : std::from_chars(setting.data() + equals + 1, end, value);
+    if (code != std::errc() || rest != end)
+      return "`--point` is `" + setting + "`; it is KNOB=NUMBER";
+    symbol.point[at - 1] = value;
+  }
+  return catalog.check(symbol);
+}
+
+} // namespace
+
 void addShow(CLI::App &app, int &status) {
   struct Flags {
     std::string symbol;
+    std::vector<std::string> point;
     bool stmt = false, assembly = false, llvm = false;
   };
   auto flags = std::make_shared<Flags>();
   CLI::App *command =
       app.add_subcommand("show", "print what a kernel compiles to");
-  command->add_option("symbol", flags->symbol, "kernel symbol")->required();
+  command
+      ->add_option("kernel", flags->symbol,
+                   "kernel symbol, its point left out for the default; or a "
+                   "kernel's name, for its first case")
+      ->required();
+  command->add_option("--point", flags->point, "knobs: panels=2,unroll=4")
+      ->delimiter(',');
   command->add_flag("--stmt", flags->stmt, "Halide's loops");
   command->add_flag("--asm", flags->assembly, "assembly (the default)");
   command->add_flag("--llvm", flags->llvm, "LLVM IR");
   command->callback([flags, &status] {
-    std::vector<KernelSymbol> symbols;
-    if (!parseSymbols({flags->symbol}, symbols)) {
+    const KernelCatalog catalog = codegen::makeCatalog();
+    std::optional<KernelSymbol> symbol = namedKernel(catalog, flags->symbol);
+    const std::optional<std::string> problem =
+        symbol ? setKnobs(catalog, flags->point, *symbol) : std::nullopt;
+    if (problem)
+      std::cerr << "qwenc-kernel: error: " << *problem << "\n";
+    if (!symbol || problem) {
       status = 1;
       return;
     }
@@ -102,7 +190,7 @@ void addShow(CLI::App &app, int &status) {
         std::filesystem::temp_directory_path() /
         ("qwenc-kernel-show-" + std::to_string(getpid()));
     try {
-      codegen::buildModule(symbols.front()).compile({{type, file.string()}});
+      codegen::buildModule(*symbol).compile({{type, file.string()}});
       std::cout << std::ifstream(file).rdbuf();
     } catch (const codegen::KernelError &error) {
       std::cerr << "qwenc-kernel: error: " << error.text << "\n";

@@ -58,8 +58,7 @@ public:
   }
 
   /// Up to the scheduled stop, and then no output: what is called how often.
-  int collect(CompileOptions &resolved,
-              std::vector<std::pair<std::string, int64_t>> &calls) {
+  int collect(ScheduledKernels &result) {
     options.stop = "scheduled";
     options.output = "-";
     if (int code = readNamedBuild())
@@ -76,13 +75,16 @@ public:
       if (!ir::isCompute(op) || !partition)
         return;
       std::string symbol = ir::getKernel(op).str();
-      auto row = llvm::find_if(
-          calls, [&](const auto &known) { return known.first == symbol; });
-      if (row == calls.end())
-        row = calls.insert(calls.end(), {symbol, 0});
+      auto row = llvm::find_if(result.calls, [&](const auto &known) {
+        return known.first == symbol;
+      });
+      if (row == result.calls.end())
+        row = result.calls.insert(result.calls.end(), {symbol, 0});
       row->second += partition.getChunks();
     });
-    resolved = options;
+    result.options = options;
+    if (source)
+      result.model = modelKey(source->spec, options);
     return 0;
   }
 
@@ -278,6 +280,7 @@ private:
     facts.headWidth = spec.headWidth;
     facts.vocabSize = spec.vocabSize;
     facts.context = *options.context;
+    facts.barrierSpinUs = options.barrierSpinUs;
     return facts;
   }
 
@@ -315,9 +318,14 @@ private:
 
     OutputFile packed(options.output + ".weights");
     std::string packedPath;
-    if (source->tensors && options.pack)
+    if (options.zeroWeights) {
+      if (llvm::Error error = writeZeroWeights(weights, packed))
+        return reportError(std::move(error));
+      packedPath = packed.temporary();
+    } else if (source->tensors && options.pack) {
       if (llvm::Error error = pack(weights, packed, packedPath))
         return reportError(std::move(error));
+    }
     if (options.check) {
       std::string result = trace.timed("check", [&] {
         return checkExecutable(executable.temporary(), packedPath, options);
@@ -420,9 +428,8 @@ int compileModel(const CompileOptions &options) {
   return Compilation(options).run();
 }
 
-int scheduledKernels(CompileOptions &options,
-                     std::vector<std::pair<std::string, int64_t>> &calls) {
-  return Compilation(options).collect(options, calls);
+int scheduledKernels(const CompileOptions &options, ScheduledKernels &result) {
+  return Compilation(options).collect(result);
 }
 
 std::function<int()> addCompileCommand(CLI::App &app) {

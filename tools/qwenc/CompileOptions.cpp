@@ -86,6 +86,9 @@ void declare(CompileOptions &options, CLI::App &command) {
   declareBuild(options, command);
   command.add_flag("--embed-weights", options.embedWeights,
                    "put the weights into the executable");
+  command.add_flag("--zero-weights", options.zeroWeights,
+                   "weights of zeros in place of the model's, to measure "
+                   "speed; a config.json is enough");
   command.add_flag("--check", options.check,
                    "compare the executable with the model on a few tokens; its "
                    "`info` tells the result");
@@ -127,6 +130,8 @@ std::optional<std::string> resolve(CompileOptions &options) {
     options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
   if (options.cacheType != "f32" && options.cacheType != "f16")
     return "`--cache-type` is `" + options.cacheType + "`; it is f32 or f16";
+  if (options.zeroWeights && (options.check || options.embedWeights))
+    return "`--zero-weights` does not go with `--check` or `--embed-weights`";
   if (options.check && *stop != Stop::Executable)
     return "`--check` runs the executable, and `--emit=" + options.stop +
            "` makes none";

@@ -20,11 +20,13 @@ struct CompileOptions {
   std::optional<int64_t>
       context; // absent: 4096, or what the model can if that is less
   std::vector<std::string> ignoredKeys;
-  std::string linker; // a C++ compiler driver
-  int64_t jobs = 0;   // 0: as many as the machine has cores
+  std::string linker;        // a C++ compiler driver
+  int64_t barrierSpinUs = 0; // 0: the runtime's default
+  int64_t jobs = 0;          // 0: as many as the machine has cores
   bool embedWeights = false;
-  bool check = false; // compare with the model, and say so in `info`
-  bool pack = true;   // else the weights come from another build
+  bool check = false;       // compare with the model, and say so in `info`
+  bool pack = true;         // else the weights come from another build
+  bool zeroWeights = false; // in place of the model's: to measure speed
   bool time = false;
   std::string stop = "exe";
   bool ignoreTuned = false; // takes no results of `tune` by itself

@@ -81,6 +81,8 @@ std::string descriptionText(const CheckpointSource &model,
                        {"target", options.pipeline.target},
                        {"taps", options.pipeline.taps},
                        {"chunk_bytes", options.pipeline.chunkBytes},
+                       {"attention_rows", options.pipeline.attentionRows},
+                       {"barrier_spin_us", options.barrierSpinUs},
                        {"kernels", kernels}};
   if (!check.empty())
     text["check"] = ordered_json::parse(check);

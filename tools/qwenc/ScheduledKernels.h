@@ -11,10 +11,14 @@
 
 namespace qwen {
 
-/// Fills `calls` with each distinct kernel symbol and its calls in one step, in
-/// the order of first use, and completes `options` (target, context, chunk).
+struct ScheduledKernels {
+  CompileOptions options; // completed: target, context, chunk
+  std::string model;      // modelKey; empty for an .mlir file
+  /// Each distinct symbol and its calls in one step, in the order of first use.
+  std::vector<std::pair<std::string, int64_t>> calls;
+};
+
 /// Returns 0, or an exit code after a message.
-int scheduledKernels(CompileOptions &options,
-                     std::vector<std::pair<std::string, int64_t>> &calls);
+int scheduledKernels(const CompileOptions &options, ScheduledKernels &result);
 
 } // namespace qwen

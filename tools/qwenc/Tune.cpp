@@ -8,6 +8,7 @@
 #include "tools/qwenc/Reporting.h"
 #include "tools/qwenc/ScheduledKernels.h"
 #include "tools/qwenc/Siblings.h"
+#include "tools/qwenc/StepChoices.h"
 #include "tools/qwenc/TuneReport.h"
 #include "tools/qwenc/TunedChoices.h"
 
@@ -17,6 +18,9 @@
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <memory>
 
@@ -25,10 +29,10 @@ namespace {
 
 struct TuneOptions {
   CompileOptions compile;
-  std::string budget = "10m", threads = "1", output, report;
+  std::string budget = "10m", threads = "1", output, report, seeds;
   std::vector<std::string> merged;
   int64_t seed = 1;
-  bool again = false;
+  bool again = false, kernelsOnly = false;
 };
 
 class Tuning {
@@ -43,17 +47,27 @@ public:
     if (options.compile.model.empty())
       return reportOnly();
     std::string error;
-    if (!parseBudget(options.budget, error)) {
+    const std::optional<double> budget = parseBudget(options.budget, error);
+    if (!budget) {
       reportError(error);
       return kExitUser;
     }
     // Searches start from the shipped points, not from their own results.
     options.compile.ignoreTuned = true;
-    if (int code = scheduledKernels(options.compile, calls))
+    if (int code = scheduledKernels(options.compile, scheduled))
       return code;
     if (options.output.empty())
-      options.output = tunedPath(options.compile.pipeline.target);
-    const int code = search();
+      options.output = tunedPath(scheduled.options.pipeline.target);
+    const auto start = std::chrono::steady_clock::now();
+    const bool steps = wantsSteps();
+    int code =
+        search(steps ? std::max(kLeastBudgetSeconds, *budget * (1 - kStepShare))
+                     : *budget);
+    if (code == 0 && steps) {
+      const std::chrono::duration<double> taken =
+          std::chrono::steady_clock::now() - start;
+      code = chooseSteps(*budget - taken.count());
+    }
     if (options.report.empty() || (code != 0 && code != kInterrupted))
       return code;
     const int written = writeReport();
@@ -63,9 +77,72 @@ public:
 private:
   static constexpr int kInterrupted = 130; // 128 + SIGINT, as shells say it
   TuneOptions options;
-  std::vector<std::pair<std::string, int64_t>> calls;
+  ScheduledKernels scheduled;
 
-  int search() {
+  /// The share of the budget that is kept for whole steps.
+  static constexpr double kStepShare = 0.3;
+
+  /// This model's entry of a file; a fresh one when there is none.
+  TunedModel entryOf(const TunedFile &file) const {
+    for (const TunedModel &known : file.models)
+      if (known.choices.model == scheduled.model && known.machine == cpuName())
+        return known;
+    TunedModel model;
+    model.choices.model = scheduled.model;
+    model.machine = cpuName();
+    return model;
+  }
+
+  /// Whether a choice of steps is open. What is wrong with the file is the
+  /// search's to tell.
+  bool wantsSteps() const {
+    if (scheduled.model.empty() || options.kernelsOnly)
+      return false;
+    auto text = llvm::MemoryBuffer::getFile(options.output);
+    if (!text || options.again)
+      return true;
+    std::string error;
+    const auto file = TunedFile::parse(
+        (*text)->getBuffer().str(), KernelCatalog::builtin(), error, cpuName());
+    if (!file)
+      return true;
+    const ScheduleFile::Model choices = entryOf(*file).choices;
+    return llvm::any_of(kStepChoices, [&](const StepChoice &choice) {
+      return !(choices.*(choice.value)).has_value();
+    });
+  }
+
+  /// With the kernels at their results: what is found for the steps joins them.
+  int chooseSteps(double seconds) {
+    std::optional<TunedFile> file = readResults(options.output, cpuName());
+    if (!file)
+      return kExitUser;
+    TunedModel model = entryOf(*file);
+    if (options.again)
+      model = entryOf(TunedFile());
+    StepRequest request{scheduled.options, options.threads, seconds};
+    request.options.pipeline.tuned = options.output;
+    const auto keep = [&](const TunedModel &done) {
+      file->put(done);
+      return writeResults(*file);
+    };
+    if (tuneSteps(request, model, keep))
+      return 0;
+    llvm::errs() << "interrupted; the choices of steps that were made are in "
+                 << options.output << "\n";
+    return kInterrupted;
+  }
+
+  /// False after a message.
+  bool writeResults(const TunedFile &file) const {
+    if (llvm::Error error = writeOutput(options.output, file.str())) {
+      reportError(std::move(error));
+      return false;
+    }
+    return true;
+  }
+
+  int search(double seconds) {
     const std::string program = siblingOf("qwenc-kernel");
     llvm::Expected<std::string> identity = compilerIdentity(program);
     if (!identity)
@@ -80,15 +157,17 @@ private:
     std::vector<std::string> words = {
         program,     "tune",
         "-o",        options.output,
-        "--budget",  options.budget,
+        "--budget",  std::to_string(std::llround(seconds)) + "s",
         "--threads", options.threads,
         "--seed",    std::to_string(options.seed),
-        "--tokens",  std::to_string(options.compile.pipeline.prefillChunk),
+        "--tokens",  std::to_string(scheduled.options.pipeline.prefillChunk),
         "--objects", objects.str().str(),
         "--jobs",    std::to_string(options.compile.jobs)};
     if (options.again)
       words.push_back("--again");
-    for (const auto &[symbol, count] : calls)
+    if (!options.seeds.empty())
+      words.insert(words.end(), {"--seeds", options.seeds});
+    for (const auto &[symbol, count] : scheduled.calls)
       words.push_back(symbol + "*" + std::to_string(count));
     // An interrupt is the search's to answer: it keeps what is done.
     std::signal(SIGINT, SIG_IGN);
@@ -131,7 +210,8 @@ private:
   }
 
   /// Prints a message when the file cannot be read.
-  static std::optional<TunedFile> readResults(const std::string &path) {
+  static std::optional<TunedFile> readResults(const std::string &path,
+                                              std::string_view machine = {}) {
     auto text = llvm::MemoryBuffer::getFile(path);
     if (!text) {
       llvm::errs() << path
@@ -141,7 +221,7 @@ private:
     }
     std::string error;
     auto file = TunedFile::parse((*text)->getBuffer().str(),
-                                 KernelCatalog::builtin(), error);
+                                 KernelCatalog::builtin(), error, machine);
     if (!file) {
       llvm::errs() << path << ": error: " << error << "\n";
       return std::nullopt;
@@ -203,8 +283,17 @@ std::function<int()> addTuneCommand(CLI::App &app) {
   command->add_option("--seed", options->seed, "of everything drawn")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_option("--seeds", options->seeds,
+                      "schedule file whose points are tried first");
   command->add_flag("--again", options->again,
                     "measure what the file has already");
+  command->add_flag("--kernels-only", options->kernelsOnly,
+                    "leave the choices of whole steps as they are");
+  compile.linker = QWENC_LINKER;
+  command
+      ->add_option("--linker", compile.linker,
+                   "as of `qwenc compile`, for the choices of whole steps")
+      ->capture_default_str();
   command
       ->add_option("--merge", options->merged,
                    "merge files of results into `-o`, the larger gains")
@@ -228,6 +317,8 @@ std::function<int()> addTuneCommand(CLI::App &app) {
   command
       ->add_option("--prefill-chunk", pipeline.prefillChunk,
                    "prompt tokens that kernels are timed with")
+      ->each(
+          [&compile](const std::string &) { compile.prefillChunkGiven = true; })
       ->capture_default_str();
   command
       ->add_option("--ignore-key", compile.ignoredKeys,

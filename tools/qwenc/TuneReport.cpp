@@ -303,6 +303,34 @@ std::string space(const TunedKernel &kernel) {
   return svg.str();
 }
 
+/// What each model's steps chose, and every value that was compared.
+std::string steps(const TunedFile &file) {
+  const auto cell = [](const std::string &text) {
+    return "<td>" + escaped(text) + "</td>";
+  };
+  const auto times = [](double ratio) { return number(ratio) + "\xC3\x97"; };
+  std::string text;
+  for (const TunedModel &model : file.models) {
+    text += "<h3>" + escaped(model.choices.model) + ": decode " +
+            times(model.decodeRatio) + ", prefill " +
+            times(model.prefillRatio) +
+            "</h3>\n<div class=\"wide\"><table class=\"steps\"><thead><tr>"
+            "<th>choice</th><th>value</th><th>decode</th><th>prefill</th>"
+            "<th></th></tr></thead><tbody>\n";
+    for (const StepTrial &trial : model.trials)
+      text += "<tr>" + cell(trial.choice) + cell(std::to_string(trial.value)) +
+              cell(times(trial.decodeRatio)) + cell(times(trial.prefillRatio)) +
+              (trial.kept ? "<td class=\"gain\">kept</td>" : "<td></td>") +
+              "</tr>\n";
+    text += "</tbody></table></div>\n";
+  }
+  if (text.empty())
+    return text;
+  return "<h2>Whole steps</h2>\n<p>Executables that differ in one choice ran "
+         "in turns; each value against the best before it.</p>\n" +
+         text;
+}
+
 } // namespace
 
 std::string tuneReport(const TunedFile &file) {
@@ -332,7 +360,7 @@ std::string tuneReport(const TunedFile &file) {
          "measured to read and to multiply.</p>\n" +
          roofline(file) +
          "<h2>Winners and defaults</h2>\n<p>Dearest in a step first.</p>\n" +
-         winners(file) +
+         winners(file) + steps(file) +
          "<h2>Searches</h2>\n<p>Above: least time so far over the default's, "
          "by points tried. Below: every point tried, one line each, the "
          "slowest red; times are over the default's.</p>\n"

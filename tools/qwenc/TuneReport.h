@@ -7,8 +7,9 @@
 
 namespace qwen {
 
-/// One HTML page that loads nothing: winners beside defaults, a roofline, and
-/// for each kernel a convergence curve and its space in parallel coordinates.
+/// One HTML page that loads nothing: winners beside defaults, a roofline, the
+/// choices of whole steps, and for each kernel a convergence curve and its
+/// space in parallel coordinates.
 std::string tuneReport(const TunedFile &file);
 
 } // namespace qwen

@@ -51,12 +51,20 @@ std::optional<std::string> applyTuned(const ModelSpec &spec,
   for (const ScheduleFile::Model &model : file->models) {
     if (model.model != key)
       continue;
-    if (model.chunkBytes)
-      options.pipeline.chunkBytes = *model.chunkBytes;
-    if (model.prefillChunk.value_or(0) > 0 && !options.prefillChunkGiven)
-      options.pipeline.prefillChunk = *model.prefillChunk;
+    apply(model, options);
   }
   return std::nullopt;
+}
+
+void apply(const ScheduleFile::Model &choices, CompileOptions &options) {
+  if (choices.chunkBytes)
+    options.pipeline.chunkBytes = *choices.chunkBytes;
+  if (choices.prefillChunk.value_or(0) > 0 && !options.prefillChunkGiven)
+    options.pipeline.prefillChunk = *choices.prefillChunk;
+  if (choices.attentionRows)
+    options.pipeline.attentionRows = *choices.attentionRows;
+  if (choices.barrierSpinUs)
+    options.barrierSpinUs = *choices.barrierSpinUs;
 }
 
 } // namespace qwen

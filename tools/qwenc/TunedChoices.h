@@ -2,6 +2,7 @@
 // takes them up.
 #pragma once
 
+#include "codegen/catalog/Catalog.h"
 #include "frontend/config/ModelSpec.h"
 #include "tools/qwenc/CompileOptions.h"
 
@@ -21,5 +22,8 @@ std::string modelKey(const ModelSpec &spec, const CompileOptions &options);
 /// a user-facing message when the file is wrong; no file is fine.
 std::optional<std::string> applyTuned(const ModelSpec &spec,
                                       CompileOptions &options);
+
+/// Sets what the choices say, zeros included, where the command line did not.
+void apply(const ScheduleFile::Model &choices, CompileOptions &options);
 
 } // namespace qwen

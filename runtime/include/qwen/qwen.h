@@ -40,8 +40,9 @@ typedef void (*qwen_step_fn)(const qwen_step_args *args);
 /* The plan: every number the runtime needs, emitted beside the step functions
  * as `qwen_model_plan`. */
 typedef struct qwen_plan {
-  uint32_t abi_version; /* QWEN_ABI_VERSION */
-  uint32_t reserved;
+  uint32_t abi_version;     /* QWEN_ABI_VERSION */
+  uint32_t barrier_spin_us; /* how long a thread spins at a barrier before it
+                               sleeps; 0: the runtime's default */
   uint8_t fingerprint[16]; /* hash of architecture, formats, shapes and offsets;
                               equal to the weights file's */
   const char *description; /* JSON text: spec, formats, target, activations,

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -14,7 +15,7 @@ namespace {
 
 struct Flags {
   std::vector<std::string> kernels;
-  std::string budget = "10m", search = "evolve";
+  std::string budget = "10m", search = "evolve", seeds;
   TuneRequest request;
 };
 
@@ -64,6 +65,16 @@ int runTune(Flags &flags) {
     if (!cpuHasFeature(feature))
       return refuse("this machine's cpu has no `" + feature +
                     "`, which target `" + request.target + "` needs");
+  if (!flags.seeds.empty()) {
+    std::ifstream file(flags.seeds);
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    request.seeds = ScheduleFile::parse(text, *catalog, error);
+    if (!file || !request.seeds) {
+      std::cerr << flags.seeds
+                << ": error: " << (file ? error : "cannot be read") << "\n";
+      return 1;
+    }
+  }
   std::error_code problem;
   if (!request.objects.empty())
     std::filesystem::create_directories(request.objects, problem);
@@ -110,6 +121,8 @@ void addTune(CLI::App &app, int &status) {
   command->add_option("--search", flags->search, "evolve or random")
       ->check(CLI::IsMember({"evolve", "random"}))
       ->capture_default_str();
+  command->add_option("--seeds", flags->seeds,
+                      "schedule file whose points are tried first");
   command->add_option("--objects", request.objects,
                       "folder of compiled kernels, taken and left there");
   command->add_option("-j,--jobs", request.jobs, "kernels compiled at a time")

@@ -27,8 +27,9 @@ constexpr int64_t kCompileSeconds = 60;
 struct Job {
   const TuneRequest::Row *row;
   std::vector<KernelSymbol> points;
-  size_t start = 0; // the default among the points
-  double share = 0; // of the time
+  size_t start = 0;          // the default among the points
+  std::vector<size_t> seeds; // tried first: the caller's point, and known ones
+  double share = 0;          // of the time
 };
 
 class Tuner {
@@ -85,7 +86,7 @@ private:
     double decode = 0, prefill = 0;
     std::map<const TuneRequest::Row *, double> costs;
     for (const TuneRequest::Row &row : request.kernels) {
-      Job job{&row, {}};
+      Job job{&row, {}, 0, {}, 0};
       for (const KernelSymbol &point :
            legalPoints(catalog, *catalog.kernel(row.symbol.kernel), row.symbol))
         if (fitsTarget(catalog, point))
@@ -95,7 +96,12 @@ private:
           row.symbol.kernel, row.symbol.options, row.symbol.dims,
           row.symbol.target, nullptr, error);
       job.start = indexOf(job.points, *start);
-      indexOf(job.points, row.symbol);
+      job.seeds = {indexOf(job.points, row.symbol)};
+      if (request.seeds)
+        if (const auto known = catalog.chooseSymbol(
+                row.symbol.kernel, row.symbol.options, row.symbol.dims,
+                row.symbol.target, &*request.seeds, error))
+          job.seeds.push_back(indexOf(job.points, *known));
       if (job.points.size() < 2) {
         ++fixedKernels;
         continue;
@@ -205,9 +211,10 @@ private:
     int64_t sinceGain = 0;
     double best = 1, longest = 0;
     std::vector<size_t> batch;
-    for (size_t i = 0; i < job.points.size(); ++i)
-      if (job.points[i].point == job.row->symbol.point && i != job.start)
-        batch.push_back(i);
+    for (const size_t seed : job.seeds)
+      if (seed != job.start &&
+          std::find(batch.begin(), batch.end(), seed) == batch.end())
+        batch.push_back(seed);
     session.search.tell(job.start, 1);
     for (int64_t tried = 0; !tuneStop;) {
       const int64_t most =
@@ -260,11 +267,31 @@ private:
     return !tuneStop;
   }
 
+  /// Takes later figures for earlier ones, which rest on fewer rotations.
+  static void refine(Session &session,
+                     const std::vector<std::pair<double, size_t>> &order) {
+    const double base = session.result.trials.front().microseconds;
+    for (TunedTrial &trial : session.result.trials)
+      for (const auto &[ratio, index] : order)
+        if (trial.point == session.search.point(index).point &&
+            std::isfinite(ratio))
+          trial.microseconds = base * ratio;
+  }
+
   /// Survivors again, in rotation, the slower half dropped each time.
   void finish(const Job &job, Session &session) {
     std::vector<size_t> finalists = session.search.ranking();
+    const std::vector<size_t> measured = finalists;
     std::erase(finalists, job.start);
     finalists.resize(std::min<size_t>(finalists.size(), kFinalists));
+    // What was known before is told beside the winner by figures of one
+    // rotation.
+    for (const size_t seed : job.seeds)
+      if (seed != job.start &&
+          std::find(measured.begin(), measured.end(), seed) != measured.end() &&
+          std::find(finalists.begin(), finalists.end(), seed) ==
+              finalists.end())
+        finalists.push_back(seed);
     size_t winner = job.start;
     double ratio = 1;
     for (int64_t rotations = 2 * kScreening + 1;
@@ -276,6 +303,7 @@ private:
       std::vector<std::pair<double, size_t>> order;
       for (size_t i = 0; i < finalists.size(); ++i)
         order.emplace_back(outcomes[i + 1].ratio(), finalists[i]);
+      refine(session, order);
       std::sort(order.begin(), order.end());
       winner = order.front().first < kGain ? order.front().second : job.start;
       ratio = order.front().first < kGain ? order.front().first : 1;

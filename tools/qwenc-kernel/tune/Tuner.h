@@ -7,6 +7,7 @@
 #include "tools/qwenc-kernel/tune/Roof.h"
 #include "tools/qwenc-kernel/tune/Runner.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ struct TuneRequest {
   uint64_t seed = 1;
   Strategy strategy = Strategy::Evolve;
   Workload workload;
-  bool again = false;      // measures what the output has already
-  bool exhaustive = false; // every legal point, and no patience
+  std::optional<ScheduleFile> seeds; // points to try first
+  bool again = false;                // measures what the output has already
+  bool exhaustive = false;           // every legal point, and no patience
 };
 
 /// 0, 1 after a message, or 130 when it was interrupted; what is done is in the

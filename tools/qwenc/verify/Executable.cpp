@@ -144,6 +144,9 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.context = told.at("plan").at("context").get<int64_t>();
     options.pipeline.prefillChunk = told.at("plan").at("prefill_chunk");
     options.pipeline.chunkBytes = description.value("chunk_bytes", int64_t(0));
+    options.pipeline.attentionRows =
+        description.value("attention_rows", int64_t(0));
+    options.barrierSpinUs = description.value("barrier_spin_us", int64_t(0));
     options.pipeline.schedule = folder.at("schedule.json");
     options.ignoreTuned = true;
     if (llvm::Error error = writeOutput(options.pipeline.schedule,

@@ -13,6 +13,16 @@ using Dims = std::vector<std::pair<std::string, int64_t>>;
 
 const KernelCatalog &catalog() { return KernelCatalog::builtin(); }
 
+/// Without the shipped points, which are measured and change.
+const KernelCatalog &unscheduled() {
+  static const KernelCatalog copy = [] {
+    KernelCatalog catalog = KernelCatalog::builtin();
+    catalog.schedules = {};
+    return catalog;
+  }();
+  return copy;
+}
+
 std::string argumentNames(std::string_view kernel, const Options &options) {
   std::string error, names;
   const auto arguments = catalog().arguments(kernel, options, error);
@@ -28,8 +38,8 @@ std::string chosen(const Options &options, const Dims &dims,
                    const ScheduleFile *overrides = nullptr,
                    const std::string &kernel = "linear") {
   std::string error;
-  const auto symbol =
-      catalog().chooseSymbol(kernel, options, dims, target, overrides, error);
+  const auto symbol = unscheduled().chooseSymbol(kernel, options, dims, target,
+                                                 overrides, error);
   return symbol ? symbol->str() : error;
 }
 
@@ -100,6 +110,24 @@ TEST(Catalog, OneTokenHasNoTokenTile) {
   EXPECT_EQ(48 / 16 % symbol->point[1], 0);
 }
 
+TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
+  const Dims dims = {{"k", 64}, {"n", 256}, {"m", 256}, {"t", 1}};
+  EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512"),
+            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x1x0");
+  EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
+            "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0");
+}
+
+TEST(Catalog, ManyTokensDoNotPrefetch) {
+  const Dims one = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}},
+             many = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 0}};
+  const Options options = {"q8g32", "q8g32"};
+  EXPECT_FALSE(catalog().check({"linear", options, one, "avx2", {1, 1, 1, 8}}));
+  EXPECT_EQ(catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8}}),
+            "knob `prefetch` of kernel `linear` cannot be 8 here; values: 0, "
+            "8, 16, 32");
+}
+
 TEST(Catalog, RefusesIllegalSymbolsWithTheNumbers) {
   const struct {
     Options options;
@@ -145,11 +173,11 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x0");
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2");
+            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x0");
 }
 
 TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
@@ -160,7 +188,7 @@ TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
   ASSERT_TRUE(file) << error;
   EXPECT_EQ(chosen({"f32", "f32"}, {{"k", 64}, {"n", 96}, {"m", 96}, {"t", 1}},
                    "avx512", &*file),
-            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1");
+            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1x0");
 }
 
 TEST(ScheduleFile, NamesWhatIsWrong) {
@@ -171,20 +199,32 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
       {"[]", "a schedule file is an object with the list `points`"},
       {R"({"points": [], "extra": 1})",
        "unknown key `extra`; keys: target, points, models"},
-      {R"({"target": "arm", "points": []})", "unknown target \"arm\""},
+      {R"({"target": "arm", "points": []})",
+       "unknown target \"arm\"; targets: avx512, avx2, x86_64"},
       {R"({"points": [1]})", "points[0] is not an object"},
       {R"({"points": [{"point": {}}]})", "points[0] needs `kernel`"},
       {R"({"points": [{"kernel": "linear"}]})",
        "points[0] needs `point`, an object of knobs and values"},
       {R"({"points": [{"kernel": "linear", "point": {"tile": 1}}]})",
-       "points[0] names the unknown knob `tile` of kernel `linear`"},
+       "points[0] names the unknown knob `tile` of kernel `linear`; "
+       "knobs: tokens, panels, unroll, prefetch"},
       {R"({"points": [{"kernel": "linear", "point": {"panels": 3}}]})",
        "points[0] sets knob `panels` of kernel `linear` to 3; values: "
        "[1,2,4,8]"},
       {R"({"points": [{"kernel": "linear", "options": ["q3"], "point": {}}]})",
-       "points[0] names the unknown option \"q3\" of kernel `linear`"},
+       "points[0] names the unknown option \"q3\" of kernel `linear`; "
+       "options: bf16, f16, f32, q4g32, q4k, q5g32, q5k, q6k, q8g32, q8g32s, "
+       "f32, q8g32, bias, residual"},
+      {R"({"points": [], "models": {}})", "`models` is no list"},
+      {R"({"points": [], "models": [{}]})", "models[0] needs `model`"},
+      {R"({"points": [], "models": [{"model": "d", "spin": 1}]})",
+       "models[0] has the unknown key `spin`; keys: model, chunk_bytes, "
+       "prefill_chunk, attention_rows, barrier_spin_us"},
+      {R"({"points": [], "models": [{"model": "d", "barrier_spin_us": -1}]})",
+       "models[0] sets `barrier_spin_us` to -1; it is 0 to 1000000"},
       {R"({"points": [{"kernel": "linear", "dims": {"z": 1}, "point": {}}]})",
-       "points[0] names the unknown dim `z` of kernel `linear`"},
+       "points[0] names the unknown dim `z` of kernel `linear`; dims: "
+       "[\"k\",\"n\",\"m\",\"t\"]"},
       {R"({"points": [{"kernel": "linear", "dims": {"k": "x"}, "point": {}}]})",
        "points[0] has dim `k` that is no integer"},
   };

@@ -52,7 +52,7 @@ TEST_F(Layout, StepArgs) {
 #define AT(field) offsetof(qwen_plan, field)
 TEST_F(Layout, Plan) {
   EXPECT_EQ(offsetsOf(planType(&context)),
-            (std::vector<uint64_t>{AT(abi_version),     AT(reserved),
+            (std::vector<uint64_t>{AT(abi_version),     AT(barrier_spin_us),
                                    AT(fingerprint),     AT(description),
                                    AT(target),          AT(features),
                                    AT(hidden_size),     AT(ffn_size),

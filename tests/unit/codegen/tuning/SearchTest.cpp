@@ -42,7 +42,8 @@ std::vector<KernelSymbol> points() {
 double ratioOf(const KernelSymbol &symbol) {
   double distance = 0;
   for (size_t i = 0; i < symbol.point.size(); ++i)
-    distance += std::pow(std::log2(double(symbol.point[i] + 1)) - 2, 2);
+    if (symbol.point[i] > 0) // a knob that has no other value here
+      distance += std::pow(std::log2(double(symbol.point[i] + 1)) - 2, 2);
   return 0.5 + 0.1 * distance;
 }
 

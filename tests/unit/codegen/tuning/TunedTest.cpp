@@ -52,14 +52,36 @@ TunedFile parsed(const TunedFile &file, const std::string &machine = "") {
 TEST(Tuned, ReadsBackWhatItPrints) {
   TunedFile file = fileOf({sample(896, 8), sample(1536, 9)});
   TunedModel model;
-  model.choices = {"d896", 65536, 256};
+  model.choices = {"d896", 65536, 256, std::nullopt, 0};
   model.machine = "here";
   model.prefillRatio = 1.25;
+  model.trials = {{"prefill_chunk", 256, 1, 1.25, true}};
   file.put(model);
   const TunedFile again = parsed(file);
   EXPECT_EQ(again.str(), file.str());
   EXPECT_EQ(again.kernels.size(), 2U);
   EXPECT_TRUE(again.kernels[0].trials[2].failed);
+  ASSERT_EQ(again.models.size(), 1U);
+  EXPECT_FALSE(again.models[0].choices.attentionRows);
+  EXPECT_EQ(again.models[0].choices.barrierSpinUs, 0);
+  EXPECT_EQ(parsed(file, "there").models.size(), 0U);
+}
+
+TEST(Tuned, AnotherChunkOfTheSameLinearTakesThePoint) {
+  std::string error;
+  const auto file = ScheduleFile::parse(fileOf({sample(896, 8)}).str(),
+                                        catalog(), error, "here");
+  ASSERT_TRUE(file) << error;
+  const auto tokens = [&](int64_t inner, int64_t rows) {
+    return catalog()
+        .chooseSymbol("linear", {"q8g32", "q8g32"},
+                      {{"k", inner}, {"n", 4864}, {"m", rows}, {"t", 0}},
+                      "avx512", &*file, error)
+        ->point.front();
+  };
+  EXPECT_EQ(tokens(896, 128), 2);
+  EXPECT_EQ(tokens(896, 64), 2);
+  EXPECT_NE(tokens(1536, 128), 2);
 }
 
 TEST(Tuned, PutReplacesTheSameKernel) {
@@ -130,7 +152,8 @@ TEST(Tuned, NamesWhatIsWrong) {
             "points[0] sets knob `tokens` of kernel `linear` to 3; values: "
             "[1,2,4,8]");
   EXPECT_EQ(broken("\"tokens\":2", "\"speed\":2"),
-            "points[0] names the unknown knob `speed` of kernel `linear`");
+            "points[0] names the unknown knob `speed` of kernel `linear`; "
+            "knobs: tokens, panels, unroll, prefetch");
   EXPECT_EQ(broken("\"us\":8.0", "\"us\":-8.0"),
             "points[0] has figures that do not fit its kernel");
   EXPECT_EQ(broken("\"points\"", "\"pionts\""),

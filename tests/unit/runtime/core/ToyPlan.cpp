@@ -88,7 +88,7 @@ using namespace qwen::toy;
 
 extern "C" const qwen_plan qwen_model_plan = {
     .abi_version = QWEN_ABI_VERSION,
-    .reserved = 0,
+    .barrier_spin_us = 0,
     .fingerprint = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255},
     .description = R"({"model": "toy", "formats": ["f32"]})",
     .target = "baseline",
