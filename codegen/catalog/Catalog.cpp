@@ -7,9 +7,6 @@ namespace qwen {
 namespace {
 
 constexpr int64_t kPanelRows = 16;
-/// A tile of more accumulators than the largest register file holds only
-/// spills, and takes minutes to compile.
-constexpr int64_t kMostAccumulators = 32;
 
 template <typename Rows> auto *findByName(Rows &rows, std::string_view name) {
   for (auto &row : rows)

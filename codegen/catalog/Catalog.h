@@ -154,6 +154,10 @@ struct ScheduleFile {
   std::string ignoredNote() const;
 };
 
+/// Of a tile: more than the largest register file holds only spill, and take
+/// minutes to compile.
+inline constexpr int64_t kMostAccumulators = 32;
+
 /// One choice of a model's steps: its name in a schedule file and its most.
 struct StepChoice {
   const char *key;

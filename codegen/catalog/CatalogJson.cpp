@@ -97,6 +97,7 @@ std::optional<std::string> readEntry(const json &object,
   }
   if (!object.contains("point") || !object["point"].is_object())
     return "needs `point`, an object of knobs and values";
+  int64_t accumulators = 1;
   for (const auto &[name, value] : object["point"].items()) {
     const auto knob = std::find_if(
         kernel->knobs.begin(), kernel->knobs.end(),
@@ -110,7 +111,13 @@ std::optional<std::string> readEntry(const json &object,
       return "sets knob `" + name + "` of kernel `" + kernel->name + "` to " +
              value.dump() + "; values: " + json(knob->values).dump();
     entry.point.emplace_back(name, value);
+    if (knob->registers)
+      accumulators *= value.get<int64_t>();
   }
+  if (accumulators > kMostAccumulators)
+    return "gives kernel `" + kernel->name + "` " +
+           std::to_string(accumulators) + " accumulators a tile; at most " +
+           std::to_string(kMostAccumulators);
   return std::nullopt;
 }
 

@@ -176,8 +176,11 @@ std::string winners(const TunedFile &file) {
         cell(number(kernel->microseconds)) + "<td" +
         (gain > 1 ? " class=\"gain\"" : "") + ">" + number(gain) +
         "\xC3\x97</td>" +
-        cell(number(100 * kernel->roofMicroseconds / kernel->microseconds, 0) +
-             " %") +
+        cell(kernel->roofMicroseconds > 0
+                 ? number(100 * kernel->roofMicroseconds / kernel->microseconds,
+                          0) +
+                       " %"
+                 : "") +
         "</tr>\n";
   }
   return "<div class=\"wide\"><table id=\"winners\"><thead><tr><th>kernel</th>"

@@ -49,13 +49,14 @@ void Progress::working(const KernelSymbol &symbol, double elapsed) {
 void Progress::kernel(const TunedKernel &kernel, double elapsed) {
   clear();
   ++done;
+  char roof[48] = "";
+  if (kernel.roofMicroseconds > 0)
+    std::snprintf(roof, sizeof(roof), ", %.0f%% of the roof",
+                  100 * kernel.roofMicroseconds / kernel.microseconds);
   std::fprintf(
-      stderr,
-      "[%d/%d] %s: %.1f us, %.0f%% of the roof, %.2fx the default, %d tried, "
-      "%s\n",
+      stderr, "[%d/%d] %s: %.1f us%s, %.2fx the default, %d tried, %s\n",
       int(done), int(total), nameOf(kernel.symbol).c_str(), kernel.microseconds,
-      100 * kernel.roofMicroseconds / kernel.microseconds,
-      kernel.defaultMicroseconds / kernel.microseconds,
+      roof, kernel.defaultMicroseconds / kernel.microseconds,
       int(kernel.trials.size()), left(elapsed).c_str());
 }
 

@@ -215,6 +215,9 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
        "points[0] names the unknown option \"q3\" of kernel `linear`; "
        "options: bf16, f16, f32, q4g32, q4k, q5g32, q5k, q6k, q8g32, q8g32s, "
        "f32, q8g32, bias, residual"},
+      {R"({"points": [{"kernel": "linear", "point":
+          {"tokens": 8, "panels": 8}}]})",
+       "points[0] gives kernel `linear` 64 accumulators a tile; at most 32"},
       {R"({"points": [], "models": {}})", "`models` is no list"},
       {R"({"points": [], "models": [{}]})", "models[0] needs `model`"},
       {R"({"points": [], "models": [{"model": "d", "spin": 1}]})",
