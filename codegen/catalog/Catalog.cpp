@@ -111,8 +111,14 @@ Fit fitOf(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
     return Fit::None;
   if (entry.measured && entry.options != symbol.options)
     return Fit::None;
+  // Format and activations may have one name: an option counts as often as it
+  // is there.
+  const auto times = [](const std::vector<std::string> &list,
+                        const std::string &option) {
+    return std::count(list.begin(), list.end(), option);
+  };
   for (const std::string &option : entry.options)
-    if (!symbol.has(option))
+    if (times(entry.options, option) > times(symbol.options, option))
       return Fit::None;
   Fit fit = Fit::Exact;
   for (const auto &[dim, value] : entry.dims)

@@ -118,11 +118,11 @@ struct KernelArgument {
 class KernelCatalog;
 
 /// Schedule points as data: {"points": [{"kernel", "options", "dims", "point",
-/// "measured"}]}. An entry matches a symbol that has all its options and equal
-/// dims; later entries win, knob by knob. "target" at the top, if given, limits
-/// the file to it. "measured" is what `tune` writes (codegen/catalog/Tuned.h):
-/// such an entry of another version of the kernel's space is left out, and so
-/// is one of another machine when `machine` is given.
+/// "measured"}]}. An entry matches a symbol that has all its options, each as
+/// often, and equal dims; later entries win, knob by knob. "target" at the top,
+/// if given, limits the file to it. "measured" is what `tune` writes
+/// (codegen/catalog/Tuned.h): such an entry of another version of the kernel's
+/// space is left out, and so is one of another machine when `machine` is given.
 struct ScheduleFile {
   struct Entry {
     std::string kernel, target;

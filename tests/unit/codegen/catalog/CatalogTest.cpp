@@ -113,7 +113,7 @@ TEST(Catalog, OneTokenHasNoTokenTile) {
 TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
   const Dims dims = {{"k", 64}, {"n", 256}, {"m", 256}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512"),
-            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x1x0");
+            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
             "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0");
 }
@@ -178,6 +178,20 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
                    {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
             "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x0");
+}
+
+TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
+  std::string error;
+  const auto file = ScheduleFile::parse(
+      R"({"points": [{"kernel": "linear", "options": ["q8g32", "q8g32"],
+                      "point": {"unroll": 4}}]})",
+      catalog(), error);
+  ASSERT_TRUE(file) << error;
+  const Dims dims = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}};
+  EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512", &*file),
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x0");
+  EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512", &*file),
+            "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0");
 }
 
 TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
