@@ -72,7 +72,7 @@ LLVM::LLVMStructType planType(MLIRContext *context) {
   SmallVector<Type> fields = {
       i32, i32, LLVM::LLVMArrayType::get(i8, 16), pointer, pointer, pointer};
   fields.append(22, i64);
-  fields.append(4, pointer);
+  fields.append(5, pointer);
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
@@ -114,8 +114,13 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   LLVM::LLVMStructType type = planType(module.getContext());
   auto global = LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
-                                       LLVM::Linkage::External,
-                                       "qwen_model_plan", Attribute());
+                                       LLVM::Linkage::External, facts.symbol,
+                                       Attribute());
+  LLVM::GlobalOp next;
+  if (!facts.nextSymbol.empty())
+    next = LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/true,
+                                  LLVM::Linkage::External, facts.nextSymbol,
+                                  Attribute());
   builder.createBlock(&global.getInitializerRegion());
   Value value = LLVM::UndefOp::create(builder, loc, type);
   int64_t field = 0;
@@ -159,12 +164,16 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                     greedyBytes,
                     rowBytes})
     put(number(builder.getI64Type(), n));
+  auto address = [&](auto symbol) -> Value {
+    if (symbol)
+      return LLVM::AddressOfOp::create(builder, loc, symbol);
+    return LLVM::ZeroOp::create(
+        builder, loc, LLVM::LLVMPointerType::get(module.getContext()));
+  };
   for (LLVM::LLVMFuncOp function : {decode, prefill, greedy})
-    put(function ? Value(LLVM::AddressOfOp::create(builder, loc, function))
-                 : Value(LLVM::ZeroOp::create(
-                       builder, loc,
-                       LLVM::LLVMPointerType::get(module.getContext()))));
-  put(LLVM::AddressOfOp::create(builder, loc, tapText));
+    put(address(function));
+  put(address(tapText));
+  put(address(next));
   LLVM::ReturnOp::create(builder, loc, value);
 }
 

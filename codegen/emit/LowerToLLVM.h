@@ -14,6 +14,9 @@
 
 namespace qwen {
 
+/// What the runtime knows the first target's plan by.
+inline constexpr char kPlanSymbol[] = "qwen_model_plan";
+
 /// What the plan says beside what planning decided; shapes are those of
 /// ModelSpec.
 struct PlanFacts {
@@ -24,6 +27,8 @@ struct PlanFacts {
           keyValueHeads = 0, headWidth = 0, vocabSize = 0;
   int64_t context = 0;       // tokens the cache can hold
   int64_t barrierSpinUs = 0; // 0: the runtime's own
+  // Of the plan, and of the next target's; empty: there is none.
+  std::string symbol = kPlanSymbol, nextSymbol;
 };
 
 /// `qwen_plan` as an LLVM type: its layout is checked by a unit test.

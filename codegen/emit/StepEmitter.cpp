@@ -120,7 +120,6 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
 
   LLVM::LLVMStructType buffer = bufferType(module.getContext());
   Value one = constant(1);
-  Value zero = LLVM::ZeroOp::create(builder, loc, buffer);
   SmallVector<Value> arguments;
   for (auto [i, argument] : llvm::enumerate(body->getArguments())) {
     if (argument.getType() != pointer) {
@@ -129,7 +128,6 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
     }
     Value descriptor =
         LLVM::AllocaOp::create(builder, loc, pointer, buffer, one);
-    LLVM::StoreOp::create(builder, loc, zero, descriptor);
     Value host =
         LLVM::GEPOp::create(builder, loc, pointer, buffer, descriptor,
                             ArrayRef<LLVM::GEPArg>{0, kBufferHostField});
@@ -270,8 +268,8 @@ LLVM::LLVMFuncOp StepEmitter::emit(ir::StepOp step) {
   builder.setInsertionPointToEnd(module.getBody());
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(module.getContext()), {pointer});
-  auto function =
-      LLVM::LLVMFuncOp::create(builder, loc, step.getSymName(), type);
+  auto function = LLVM::LLVMFuncOp::create(builder, loc, step.getSymName(),
+                                           type, LLVM::Linkage::Internal);
   Block *entry = function.addEntryBlock(builder);
   builder.setInsertionPointToStart(entry);
 

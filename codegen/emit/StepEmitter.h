@@ -24,12 +24,14 @@ mlir::LLVM::LLVMStructType bufferType(mlir::MLIRContext *context);
 inline constexpr int32_t kBufferHostField = 2;
 
 /// Emits functions into `module`, which also gets, for each distinct kernel,
-/// its declaration and a wrapper that makes buffer descriptors of pointers.
+/// its declaration and a wrapper that passes pointers as the one field of a
+/// buffer descriptor that kernels read.
 class StepEmitter {
 public:
   explicit StepEmitter(mlir::ModuleOp module);
 
-  /// Emits `void @<name of the step>(qwen_step_args *)`.
+  /// Emits `void @<name of the step>(qwen_step_args *)`, which only the plan
+  /// refers to.
   mlir::LLVM::LLVMFuncOp emit(ir::StepOp step);
 
 private:

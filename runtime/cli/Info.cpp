@@ -48,6 +48,10 @@ public:
     const qwen_plan &plan = modelPlan();
     ordered_json info;
     info["target"] = plan.target;
+    std::string targets;
+    for (const qwen_plan *other = &qwen_model_plan; other; other = other->next)
+      targets += (targets.empty() ? "" : ",") + std::string(other->target);
+    info["targets"] = targets;
     info["features"] = plan.features;
     Status cpu = checkCpuFeatures(plan.features, plan.target);
     info["runs_here"] = cpu.ok();

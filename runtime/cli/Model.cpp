@@ -5,7 +5,17 @@
 
 namespace qwen {
 
-const qwen_plan &modelPlan() { return qwen_model_plan; }
+const qwen_plan &modelPlan() {
+  // The first that this CPU can run; where it runs none, the last asks for
+  // least and says what is missing.
+  static const qwen_plan &chosen = []() -> const qwen_plan & {
+    const qwen_plan *plan = &qwen_model_plan;
+    while (plan->next && !checkCpuFeatures(plan->features, plan->target).ok())
+      plan = plan->next;
+    return *plan;
+  }();
+  return chosen;
+}
 
 OptionRow ModelOptions::weightsRow() {
   return {"--weights", &weights,

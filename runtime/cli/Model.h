@@ -14,7 +14,7 @@
 
 namespace qwen {
 
-/// The plan that the executable was linked with.
+/// Of the plans that the executable was linked with, the best for this CPU.
 const qwen_plan &modelPlan();
 
 /// The options that every command which runs the model has.

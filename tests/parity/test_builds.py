@@ -9,7 +9,7 @@ import pytest
 
 import checkpoint
 import models
-from harness import BIN, F32, compile_model, divergence, execute, golden, same_bits, succeed, worst, write_ids
+from harness import BIN, F32, QWENC, compile_model, divergence, execute, golden, same_bits, succeed, worst, write_ids
 
 CONTEXT = ("--context", 80)
 
@@ -134,6 +134,30 @@ def test_a_processor_without_fused_multiply_add(qwen2):
     logits = app.logits(qwen2.ids, "--threads", 1)
     assert worst(logits, qwen2.reference) <= 1
     assert same_bits(app.logits(qwen2.ids, "--threads", 2, "--chunk", 5), logits)
+
+
+def test_one_executable_for_many_processors(qwen2):
+    """It takes the best target that the processor has the features for, and all read the same weights file."""
+    app = qwen2.other("many", *F32, "--target", "x86_64,avx512,avx2", "--check")
+    assert "targets: avx512,avx2,x86_64\n" in succeed(app.path, "info")
+    assert same_bits(app.logits(qwen2.ids), qwen2.logits)
+    ids, out = write_ids(qwen2.root / "many.ids", qwen2.ids), qwen2.root / "many.npy"
+    for cpu, target in (("Haswell", "avx2"), ("Nehalem", "x86_64")):
+        emulated = ("qemu-x86_64", "-cpu", cpu, app.path)
+        assert f"target: {target}\n" in succeed(*emulated, "info")
+        succeed(*emulated, "logits", "--ids", ids, "-o", out, "--threads", 1)
+        alone = qwen2.other(f"only.{target}", *F32, "--target", target)
+        assert same_bits(np.load(out), alone.logits(qwen2.ids))
+    done = execute("qemu-x86_64", "-cpu", "core2duo", app.path, "run", "--ids", ids, "--output-ids", "-n", 1)
+    assert done.returncode == 1 and "this CPU lacks `sse4.1`" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("targets, problem", [("avx2,avx2", "`avx2` twice"), ("avx2,nope", "targets are avx512, avx2, x86_64")])
+def test_lists_of_targets_that_make_no_sense(qwen2, targets, problem):
+    done = execute(QWENC, "compile", qwen2.folder, "-o", qwen2.root / "none", "--target", targets)
+    assert done.returncode == 1 and problem in done.stderr and not (qwen2.root / "none").exists()
+    done = execute(QWENC, "compile", qwen2.folder, "--emit", "llvm", "--target", "avx2,x86_64")
+    assert done.returncode == 1 and "only an executable takes more than one" in done.stderr
 
 
 def test_fusion_does_not_matter(built):

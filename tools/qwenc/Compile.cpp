@@ -98,6 +98,7 @@ private:
   // The modules go before the context they live in.
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::OwningOpRef<mlir::ModuleOp> imported; // what a reproducer starts from
+  CompileOptions untuned; // as they were before a target's tuned choices
 
   /// A JSON file that names a model is a build: its values count where the
   /// command line gave none.
@@ -190,13 +191,9 @@ private:
                   "; the model takes 1 to " + std::to_string(most) + " tokens");
       return kExitUser;
     }
-    if (std::optional<std::string> problem =
-            applyTuned(source->spec, options)) {
-      llvm::errs() << *problem << "\n";
-      return kExitUser;
-    }
-    options.pipeline.prefillChunk =
-        std::min(options.pipeline.prefillChunk, *options.context);
+    untuned = options;
+    if (int code = tune())
+      return code;
     if (!importTokenizer(diags))
       return kExitUser;
     ImportOptions import{*options.context, options.cacheType, generatedIds()};
@@ -205,6 +202,18 @@ private:
                          source->tensors ? &*source->tensors : nullptr, import);
     });
     return module ? 0 : kExitUser;
+  }
+
+  /// What was measured on this machine for the target that is being built.
+  int tune() {
+    if (std::optional<std::string> problem =
+            applyTuned(source->spec, options)) {
+      llvm::errs() << *problem << "\n";
+      return kExitUser;
+    }
+    options.pipeline.prefillChunk =
+        std::min(options.pipeline.prefillChunk, *options.context);
+    return 0;
   }
 
   /// Only what ends in an executable needs the table itself, but every stop
@@ -260,8 +269,13 @@ private:
     return 0;
   }
 
-  PlanFacts planFacts(const std::string &check) {
+  /// Of the target that is being built, which is number `index`.
+  PlanFacts planFacts(size_t index, const std::string &check) {
     PlanFacts facts;
+    if (index > 0)
+      facts.symbol = planSymbol(index);
+    if (index + 1 < options.targets.size())
+      facts.nextSymbol = planSymbol(index + 1);
     const CatalogTarget *target =
         KernelCatalog::builtin().target(options.pipeline.target);
     facts.target = target->name;
@@ -284,22 +298,62 @@ private:
     return facts;
   }
 
+  std::string planSymbol(size_t index) const {
+    return std::string(kPlanSymbol) + "_" + options.targets[index];
+  }
+
+  /// Another target's program, from the same import.
+  int retarget(size_t index) {
+    options = untuned;
+    options.pipeline.target = options.targets[index];
+    if (int code = tune())
+      return code;
+    module = mlir::OwningOpRef<mlir::ModuleOp>(imported->clone());
+    return runPasses();
+  }
+
+  /// The first target that this machine can run; 0 where nothing is to be run.
+  size_t checkedTarget() const {
+    size_t index = 0;
+    while (
+        options.check &&
+        !llvm::all_of(
+            KernelCatalog::builtin().target(options.targets[index])->features,
+            cpuHasFeature))
+      ++index;
+    return index;
+  }
+
   int emit() {
-    Fingerprint fingerprint = fingerprintOf(*module, planFacts(""));
-    std::vector<std::string> symbols = kernelSymbols(*module);
-    WeightsFile weights{fingerprint,
-                        ir::getPlan(*module).getWeightsBytes(),
-                        packedTensors(*module),
-                        {},
-                        tokenizer,
-                        ""};
+    WeightsFile weights;
+    std::vector<std::string> objects;
+    std::vector<std::string> symbols; // a kernel belongs to one target
     // The result of a check becomes part of the plan, which is lowered again.
     mlir::OwningOpRef<mlir::ModuleOp> planned;
-    if (options.check)
-      planned = module->clone();
-    std::string object;
-    if (int code = makeObject(fingerprint, "", object))
-      return code;
+    CompileOptions checked;
+    const size_t checkedIndex = checkedTarget();
+    for (size_t i = 0; i < options.targets.size(); ++i) {
+      if (i > 0)
+        if (int code = retarget(i))
+          return code;
+      const Fingerprint fingerprint = fingerprintOf(*module, planFacts(i, ""));
+      if (i == 0)
+        weights = {fingerprint,
+                   ir::getPlan(*module).getWeightsBytes(),
+                   packedTensors(*module),
+                   {},
+                   tokenizer,
+                   ""};
+      else if (fingerprint != weights.fingerprint)
+        return reportBroken("plan-weights", *imported, options.pipeline.str());
+      llvm::append_range(symbols, kernelSymbols(*module));
+      if (options.check && i == checkedIndex) {
+        planned = module->clone();
+        checked = options;
+      }
+      if (int code = makeObject(i, fingerprint, "", objects.emplace_back()))
+        return code;
+    }
     if (options.pipeline.stop < Stop::Executable)
       return 0;
 
@@ -313,7 +367,7 @@ private:
     });
     if (!kernels)
       return reportError(kernels.takeError());
-    if (llvm::Error error = link(object, *kernels, executable))
+    if (llvm::Error error = link(objects, *kernels, executable))
       return reportError(std::move(error));
 
     OutputFile packed(options.output + ".weights");
@@ -328,14 +382,16 @@ private:
     }
     if (options.check) {
       std::string result = trace.timed("check", [&] {
-        return checkExecutable(executable.temporary(), packedPath, options);
+        return checkExecutable(executable.temporary(), packedPath, checked);
       });
       if (result.empty())
         return kExitUser;
+      options = checked;
       module = std::move(planned);
-      if (int code = makeObject(fingerprint, result, object))
+      if (int code = makeObject(checkedIndex, weights.fingerprint, result,
+                                objects[checkedIndex]))
         return code;
-      if (llvm::Error error = link(object, *kernels, executable))
+      if (llvm::Error error = link(objects, *kernels, executable))
         return reportError(std::move(error));
     }
     if (llvm::Error error = place(executable, packed, packedPath))
@@ -343,11 +399,12 @@ private:
     return 0;
   }
 
-  /// Lowers the module. `object` stays empty where the text is the output.
-  int makeObject(const Fingerprint &fingerprint, const std::string &check,
-                 std::string &object) {
+  /// Lowers the module, of target number `index`. `object` stays empty where
+  /// the text is the output.
+  int makeObject(size_t index, const Fingerprint &fingerprint,
+                 const std::string &check, std::string &object) {
     trace.timed("lower-to-llvm", [&] {
-      lowerToLLVM(*module, planFacts(check), fingerprint);
+      lowerToLLVM(*module, planFacts(index, check), fingerprint);
       return 0;
     });
     if (failed(mlir::verify(*module)))
@@ -374,14 +431,18 @@ private:
     return 0;
   }
 
-  llvm::Error link(const std::string &object,
+  llvm::Error link(const std::vector<std::string> &steps,
                    const std::vector<std::string> &kernels,
                    const OutputFile &executable) {
-    OutputFile objectFile(options.output +
-                          ".o"); // a temporary: never committed
-    if (llvm::Error error = objectFile.write(object))
-      return error;
-    std::vector<std::string> objects = {objectFile.temporary()};
+    std::vector<std::unique_ptr<OutputFile>> files; // temporaries
+    std::vector<std::string> objects;
+    for (const auto &[i, bytes] : llvm::enumerate(steps)) {
+      files.push_back(std::make_unique<OutputFile>(options.output + "." +
+                                                   options.targets[i] + ".o"));
+      if (llvm::Error error = files.back()->write(bytes))
+        return error;
+      objects.push_back(files.back()->temporary());
+    }
     objects.insert(objects.end(), kernels.begin(), kernels.end());
     LinkOptions link{options.linker, {QWENC_UTF8PROC}, true};
     for (const char *archive : {"cli", "core", "tokenizer"})

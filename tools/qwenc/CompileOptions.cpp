@@ -4,6 +4,11 @@
 
 #include "codegen/catalog/Catalog.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringRef.h"
+
 #include <algorithm>
 
 namespace qwen {
@@ -44,7 +49,8 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
       ->capture_default_str();
   command
       .add_option("--target", pipeline.target,
-                  "CPU to compile for; default this machine's best")
+                  "CPU to compile for; default this machine's best; several "
+                  "after commas make one executable that picks at its start")
       ->each([&](const std::string &) { options.targetGiven = true; });
   command.add_option("--schedule", pipeline.schedule,
                      "schedule points that win over tuned and shipped ones");
@@ -102,6 +108,48 @@ void declare(CompileOptions &options, CLI::App &command) {
   command.add_flag("--time", options.time, "print the time of every stage");
 }
 
+static bool runsHere(const CatalogTarget *target) {
+  return llvm::all_of(target->features, cpuHasFeature);
+}
+
+/// Splits `--target` into the catalog's order, which is best first.
+static std::optional<std::string> resolveTargets(CompileOptions &options) {
+  const KernelCatalog &catalog = KernelCatalog::builtin();
+  PipelineOptions &pipeline = options.pipeline;
+  std::vector<const CatalogTarget *> targets;
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::StringRef(pipeline.target).split(names, ',');
+  if (pipeline.target.empty()) {
+    targets.push_back(catalog.host());
+    if (!targets[0])
+      return "this machine's CPU fits no target; name one with `--target`: " +
+             namesOf(catalog.targets);
+    names.clear();
+  }
+  for (llvm::StringRef name : names) {
+    const CatalogTarget *target = catalog.target(name.trim().str());
+    if (!target)
+      return "`--target` is `" + pipeline.target + "`; targets are " +
+             namesOf(catalog.targets);
+    if (llvm::is_contained(targets, target))
+      return "`--target` is `" + pipeline.target + "`, which has `" +
+             target->name + "` twice";
+    targets.push_back(target);
+  }
+  llvm::sort(targets); // all lie in the catalog's list
+  options.targets.clear();
+  for (const CatalogTarget *target : targets)
+    options.targets.push_back(target->name);
+  pipeline.target = options.targets[0];
+  if (targets.size() > 1 && pipeline.stop != Stop::Executable)
+    return "`--target` names " + std::to_string(targets.size()) +
+           " targets; only an executable takes more than one";
+  if (options.check && llvm::none_of(targets, runsHere))
+    return "`--check` runs the executable, and this machine's CPU is no `" +
+           llvm::join(options.targets, "` or `") + "`";
+  return std::nullopt;
+}
+
 std::optional<std::string> resolve(CompileOptions &options) {
   const KernelCatalog &catalog = KernelCatalog::builtin();
   PipelineOptions &pipeline = options.pipeline;
@@ -135,20 +183,8 @@ std::optional<std::string> resolve(CompileOptions &options) {
   if (options.check && *stop != Stop::Executable)
     return "`--check` runs the executable, and `--emit=" + options.stop +
            "` makes none";
-  const CatalogTarget *target = pipeline.target.empty()
-                                    ? catalog.host()
-                                    : catalog.target(pipeline.target);
-  if (!target && pipeline.target.empty())
-    return "this machine's CPU fits no target; name one with `--target`: " +
-           namesOf(catalog.targets);
-  if (!target)
-    return "`--target` is `" + pipeline.target + "`; targets are " +
-           namesOf(catalog.targets);
-  pipeline.target = target->name;
-  if (options.check && !std::all_of(target->features.begin(),
-                                    target->features.end(), cpuHasFeature))
-    return "`--check` runs the executable, and this machine's CPU is no `" +
-           target->name + "`";
+  if (std::optional<std::string> problem = resolveTargets(options))
+    return problem;
   constexpr int64_t kMostRows = 1 << 16;
   if (pipeline.prefillChunk < 1 || pipeline.prefillChunk > kMostRows)
     return "`--prefill-chunk` is " + std::to_string(pipeline.prefillChunk) +

@@ -28,6 +28,9 @@ struct CompileOptions {
   bool pack = true;         // else the weights come from another build
   bool zeroWeights = false; // in place of the model's: to measure speed
   bool time = false;
+  // One executable carries all of them, best first; `pipeline.target` is the
+  // one that is being built.
+  std::vector<std::string> targets;
   std::string stop = "exe";
   bool ignoreTuned = false; // takes no results of `tune` by itself
   PipelineOptions pipeline;

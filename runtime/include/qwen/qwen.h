@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define QWEN_ABI_VERSION 3u
+#define QWEN_ABI_VERSION 4u
 
 /* What a thread of the team gets for one step. All threads of a step get equal
  * values but for `scratch` and `thread`. */
@@ -38,7 +38,8 @@ typedef struct qwen_step_args {
 typedef void (*qwen_step_fn)(const qwen_step_args *args);
 
 /* The plan: every number the runtime needs, emitted beside the step functions
- * as `qwen_model_plan`. */
+ * as `qwen_model_plan`, or, for every further target, as what `next` of the one
+ * before points to. */
 typedef struct qwen_plan {
   uint32_t abi_version;     /* QWEN_ABI_VERSION */
   uint32_t barrier_spin_us; /* how long a thread spins at a barrier before it
@@ -80,6 +81,8 @@ typedef struct qwen_plan {
                        "offset", "stride"} of bytes]}; "element" is f32, i32,
                        q8g32 (places of values, scales, sums), or key or value
                        with "cache": [S, G, C] and "cache_element" */
+  const struct qwen_plan *next; /* the same model for a CPU with fewer features,
+                                   with the same weights file; null: no other */
 } qwen_plan;
 
 extern const qwen_plan qwen_model_plan;

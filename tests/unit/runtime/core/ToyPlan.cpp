@@ -119,4 +119,5 @@ extern "C" const qwen_plan qwen_model_plan = {
     .prefill = step,
     .decode_greedy = nullptr,
     .taps = "",
+    .next = nullptr,
 };
