@@ -25,7 +25,8 @@ def SelectFormats : Pass<"qwen-select-formats", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"format", "format", "std::string", "\"stored\"",
-           "weight format of every matrix; `stored`: the lossless one of each tensor">,
+           "weight format of every matrix; `stored`: the lossless one of each tensor; then `+PIECE=FORMAT` for those whose "
+           "name has that piece, the last that fits counts">,
     Option<"activations", "activations", "std::string", "\"q8g32\"",
            "`f32`, or `q8g32` wherever the weight's format takes it">,
   ];

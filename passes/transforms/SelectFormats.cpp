@@ -47,17 +47,42 @@ std::string formatsThatTake(const KernelCatalog &catalog,
 struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
   using Base::Base;
 
+  /// The last part of `format` that a tensor of this name is meant by.
+  llvm::StringRef wantedFormat(llvm::StringRef name) const {
+    llvm::SmallVector<llvm::StringRef> parts;
+    llvm::StringRef(format).split(parts, '+');
+    llvm::StringRef wanted = parts.front();
+    for (llvm::StringRef part : llvm::drop_begin(parts))
+      if (auto [piece, own] = part.split('='); name.contains(piece))
+        wanted = own;
+    return wanted;
+  }
+
+  /// The first format of `format` that is none; empty when all are known.
+  llvm::StringRef unknownFormat() const {
+    llvm::SmallVector<llvm::StringRef> parts;
+    llvm::StringRef(format).split(parts, '+');
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const llvm::StringRef name =
+          i == 0 ? parts[i] : parts[i].split('=').second;
+      if (name != "stored" && !KernelCatalog::builtin().format(name.str()))
+        return parts[i].empty() ? "+" : parts[i];
+    }
+    return "";
+  }
+
   mlir::LogicalResult select(ir::WeightOp op) {
     const KernelCatalog &catalog = KernelCatalog::builtin();
     ir::WeightType type = op.getType();
     if (!type.isStored())
       return mlir::success();
+    const llvm::StringRef wanted = wantedFormat(op.getName());
     const CatalogFormat *chosen =
-        format == "stored" ? losslessFormat(catalog, type.getFormat())
-                           : catalog.format(format);
+        wanted == "stored" ? losslessFormat(catalog, type.getFormat())
+                           : catalog.format(wanted.str());
     if (!chosen || !chosen->takesStored(type.getFormat()))
       return op.emitError() << "`" << op.getName() << "` is stored as "
-                            << type.getFormat() << ", which format `" << format
+                            << type.getFormat() << ", which format `" << wanted
                             << "` does not take; formats that do: "
                             << formatsThatTake(catalog, type.getFormat());
     if (type.getDim(1) % chosen->innerMultiple != 0)
@@ -115,20 +140,40 @@ struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
     });
   }
 
+  /// One kernel decodes both weights of a fused pair.
+  mlir::LogicalResult checkPairs() {
+    mlir::WalkResult walk = getOperation().walk([](ir::LinearSwigluOp op) {
+      const llvm::StringRef gate = op.getGate().getType().getFormat(),
+                            up = op.getUp().getType().getFormat();
+      if (gate == up)
+        return mlir::WalkResult::advance();
+      auto nameOf = [](mlir::Value weight) {
+        auto named = weight.getDefiningOp<ir::WeightOp>();
+        return named ? named.getName() : "a weight";
+      };
+      op.emitError() << "`" << nameOf(op.getGate()) << "` would be " << gate
+                     << " and `" << nameOf(op.getUp()) << "` " << up
+                     << ", but one kernel computes both; give them one format "
+                        "or leave out qwen-fuse-swiglu";
+      return mlir::WalkResult::interrupt();
+    });
+    return mlir::failure(walk.wasInterrupted());
+  }
+
   void runOnOperation() override {
-    if (format != "stored" && !KernelCatalog::builtin().format(format)) {
+    if (llvm::StringRef unknown = unknownFormat(); !unknown.empty()) {
       std::string names;
       for (const CatalogFormat &known : KernelCatalog::builtin().formats)
         names += ", " + known.name;
       getOperation().emitError()
-          << "unknown format `" << format << "`; formats are stored" << names;
+          << "unknown format `" << unknown << "`; formats are stored" << names;
       return signalPassFailure();
     }
     mlir::WalkResult walk = getOperation().walk([&](ir::WeightOp op) {
       return mlir::failed(select(op)) ? mlir::WalkResult::interrupt()
                                       : mlir::WalkResult::advance();
     });
-    if (walk.wasInterrupted())
+    if (walk.wasInterrupted() || mlir::failed(checkPairs()))
       return signalPassFailure();
     if (activations == kQuantizedRows)
       getOperation().walk(

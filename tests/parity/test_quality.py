@@ -11,7 +11,7 @@ import models
 from harness import QWENC, ROOT, compile_model, divergence, execute, succeed, write_ids
 
 DEMO = ROOT / "configs/tiny/demo"
-FORMATS = ("stored", "q8g32", "q5g32", "q4g32")
+FORMATS = ("stored", "q8g32", "q5g32", "q4g32+embed_tokens=q5g32+down_proj=q5g32", "q4g32")
 IDS = list(range(40, 120))
 
 
@@ -41,6 +41,22 @@ def test_fewer_bits_cost_more(table):
     assert size == sorted(size, reverse=True) and size[-1] < size[0] / 3
 
 
+def test_a_mixture_is_the_model(tmp_path):
+    app = compile_model(DEMO, tmp_path / "app", "--format", "q4g32+down_proj=q5g32+layers.1.=q8g32+2.mlp.down=stored").path
+    kernels = " ".join(json.loads(succeed(app, "info", "--json"))["description"]["kernels"])
+    for kernel in ("embedding__q4g32", "linear__q5g32_q8g32_residual", "swiglu__q8g32_q8g32", "linear__bf16_f32_residual"):
+        assert kernel in kernels
+    assert "verdict: the executable computes the model" in succeed(QWENC, "verify", app)
+
+
+def test_a_pair_of_one_kernel_has_one_format(tmp_path):
+    command = (QWENC, "compile", DEMO, "-o", tmp_path / "app", "--format", "q4g32+gate_proj=q5g32")
+    done = execute(*command)
+    assert done.returncode == 1 and not (tmp_path / "app").exists()
+    assert "gate_proj.weight` would be q5g32 and `model.layers.0.mlp.up_proj.weight` q4g32" in done.stderr
+    succeed(*command, "--disable-pass", "qwen-fuse-swiglu")
+
+
 def test_text_is_measured_with_the_models_tokenizer(tmp_path):
     (tmp_path / "text").write_text("The ferry leaves at six. " * 4, encoding="utf-8")
     out = succeed(QWENC, "quality", DEMO, "--text", tmp_path / "text", "--tokens", 20)
@@ -51,6 +67,9 @@ def test_text_is_measured_with_the_models_tokenizer(tmp_path):
     "options, message",
     [
         (("--formats", "stored,q3"), "`--format` is `q3`; formats are stored"),
+        (("--formats", "q4g32+lm_head"), "`--format` has `lm_head` after a `+`; it takes +PIECE=FORMAT there"),
+        (("--formats", "q4g32+=q5g32"), "`--format` has `=q5g32` after a `+`; it takes +PIECE=FORMAT there"),
+        (("--formats", "q4g32+down=q3"), "`--format` is `q3`; formats are stored"),
         (("--text", "missing"), "cannot read `missing`: No such file or directory"),
         (("--text", "/dev/null"), "`/dev/null` has 0 tokens; at least 2 are needed"),
         (("--text", QWENC), "is no text: it has a zero byte"),

@@ -21,6 +21,25 @@ template <typename Rows> std::string namesOf(const Rows &rows) {
   return names;
 }
 
+/// Whether `text` is FORMAT or FORMAT+PIECE=FORMAT+...; the message otherwise.
+std::optional<std::string> checkFormats(const std::string &text) {
+  const KernelCatalog &catalog = KernelCatalog::builtin();
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(text).split(parts, '+');
+  for (size_t i = 0; i < parts.size(); ++i) {
+    auto [piece, name] = parts[i].split('=');
+    if (i == 0)
+      name = parts[i];
+    else if (piece.empty() || !parts[i].contains('='))
+      return "`--format` has `" + parts[i].str() +
+             "` after a `+`; it takes +PIECE=FORMAT there";
+    if (name != "stored" && !catalog.format(name.str()))
+      return "`--format` is `" + name.str() + "`; formats are stored, " +
+             namesOf(catalog.formats);
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 void declareBuild(CompileOptions &options, CLI::App &command) {
@@ -29,7 +48,8 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
   command
       .add_option("--format", pipeline.format,
                   "weight format of every matrix; stored keeps each tensor's "
-                  "own values")
+                  "own values; +PIECE=FORMAT for tensors with that piece in "
+                  "their name, as in q4g32+lm_head=q8g32")
       ->each([&](const std::string &) { options.formatGiven = true; })
       ->capture_default_str();
   command
@@ -151,7 +171,6 @@ static std::optional<std::string> resolveTargets(CompileOptions &options) {
 }
 
 std::optional<std::string> resolve(CompileOptions &options) {
-  const KernelCatalog &catalog = KernelCatalog::builtin();
   PipelineOptions &pipeline = options.pipeline;
   std::optional<Stop> stop = parseStop(options.stop);
   if (!stop)
@@ -164,9 +183,8 @@ std::optional<std::string> resolve(CompileOptions &options) {
   }
   if (options.output == "-" && *stop == Stop::Executable)
     return "an executable cannot go to standard output";
-  if (pipeline.format != "stored" && !catalog.format(pipeline.format))
-    return "`--format` is `" + pipeline.format + "`; formats are stored, " +
-           namesOf(catalog.formats);
+  if (std::optional<std::string> problem = checkFormats(pipeline.format))
+    return problem;
   if (pipeline.activations != "f32" && pipeline.activations != "q8g32")
     return "`--activations` is `" + pipeline.activations +
            "`; they are f32 or q8g32";
