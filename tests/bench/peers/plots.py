@@ -30,10 +30,14 @@ def draw_quality(report, path):
         colour = OURS if engine["engine"] == "qwenc" else THEIRS
         at = (max(engine["kl"], 1e-6), engine["decode_tok_s"][context])
         axes.scatter(*at, color=colour, s=55, zorder=3)
-        axes.annotate(engine["name"], at, xytext=(7, 5), textcoords="offset points", color=colour, fontsize=9)
+        # Left of a point, where another's name would begin at its right.
+        crowded = any(other is not engine and 0.9 < other["decode_tok_s"][context] / at[1] < 1.05 and other["kl"] > at[0]
+                      for other in report["engines"])
+        axes.annotate(engine["name"], at, xytext=(-7 if crowded else 7, 5), textcoords="offset points", color=colour, fontsize=9,
+                      ha="right" if crowded else "left")
     axes.set_xscale("log")
+    axes.margins(x=0.3, y=0.12)
     axes.set_ylim(bottom=0)
-    axes.margins(x=0.3)
     axes.set_xlabel("KL divergence from the model in f32, nats (lower is better)")
     axes.set_ylabel(f"decode after {context} tokens, tok/s (higher is better)")
     axes.grid(alpha=0.3)
