@@ -1,5 +1,4 @@
-// Sample.h - the tokens that quality is measured on and that quantising is
-// calibrated with.
+// Sample.h - the tokens that quality is measured on.
 #pragma once
 
 #include "tools/qwenc/verify/Executable.h"
@@ -12,9 +11,7 @@
 
 namespace qwen::quality {
 
-/// Prose and code of the project's own: one text to calibrate with, another to
-/// measure on.
-llvm::StringRef calibrationText();
+/// Prose and code of the project's own.
 llvm::StringRef measuredText();
 
 /// Where tokens come from: a file of ids, a file of text, or what is built in.
