@@ -299,15 +299,17 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
       if (knob.registers)
         used *= std::max<int64_t>(1, symbol.point.back());
     }
-    for (const ScheduleFile *file : {&schedules, overrides})
+    for (const ScheduleFile *file : {&schedules, overrides}) {
+      if (!file)
+        continue;
       for (const Fit fit : {Fit::OtherChunk, Fit::Exact})
-        for (const ScheduleFile::Entry &entry :
-             file ? file->entries : std::vector<ScheduleFile::Entry>())
+        for (const ScheduleFile::Entry &entry : file->entries)
           if (fitOf(entry, symbol) == fit)
             for (const auto &[name, value] : entry.point)
               for (size_t i = 0; i < kernel->knobs.size(); ++i)
                 if (kernel->knobs[i].name == name)
                   symbol.point[i] = legalUpTo(kernel->knobs[i], value, symbol);
+    }
   }
   if (std::optional<std::string> problem = check(symbol)) {
     error = *problem;

@@ -2,9 +2,9 @@
 // each kernel beside this machine's roofs.
 //
 // Units   bytes counts weight and cache bytes of a call; operations counts a
-// multiplication and an addition as two. of_memory and of_peak are fractions
-// of the read rate, measured before each run over the same bytes with the same
-// threads, and of the multipliers' rate.
+// multiplication and an addition as two. % of memory is of the read rate,
+// measured before each run over the same bytes with the same threads; % of peak
+// is of the multipliers' rate.
 // Weights are copies of one chunk, together larger than any cache, unless
 // --hot.
 #include "codegen/kernels/Trial.h"
@@ -152,11 +152,6 @@ private:
   std::unique_ptr<Subject> subject;
 };
 
-bool hasIntegerDots(const CatalogTarget &target) {
-  return std::find(target.features.begin(), target.features.end(),
-                   "avx512vnni") != target.features.end();
-}
-
 /// The cases of every kernel, or of one, for a target.
 std::vector<KernelSymbol> casesOf(const KernelCatalog &catalog,
                                   const CatalogTarget &target,
@@ -228,7 +223,7 @@ int runBench(const Flags &flags) {
         symbols, std::max(1u, std::thread::hardware_concurrency()));
     for (const std::string &failure : library.failures())
       std::cerr << "qwenc-kernel: error: " << failure << "\n";
-    const Roof roof = measureRoof(target->lanes, hasIntegerDots(*target));
+    const Roof roof = measureRoof(*target);
     benchmark::AddCustomContext("cpu", cpuName());
     benchmark::AddCustomContext("target", target->name);
     for (const auto &[name, rate] :

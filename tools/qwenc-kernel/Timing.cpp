@@ -33,7 +33,8 @@ uint64_t readAll(const uint8_t *bytes, int64_t size) {
 }
 
 WeightCopies::WeightCopies(const codegen::Trial &trial, int64_t wantedBytes)
-    : planes(trial.planeSizes()), hosts(trial.hosts()) {
+    : planes(trial.planeSizes()) {
+  const std::vector<uint8_t *> hosts = trial.hosts();
   for (int64_t plane : planes)
     chunkBytes += plane;
   if (chunkBytes == 0)
@@ -55,12 +56,6 @@ WeightCopies::WeightCopies(const codegen::Trial &trial, int64_t wantedBytes)
 WeightCopies::~WeightCopies() {
   if (bytes)
     munmap(bytes, size_t(size()));
-}
-
-std::vector<uint8_t *> WeightCopies::at(int64_t chunk) const {
-  std::vector<uint8_t *> list = hosts;
-  place(chunk, list);
-  return list;
 }
 
 void WeightCopies::place(int64_t chunk, std::vector<uint8_t *> &list) const {

@@ -30,8 +30,6 @@ public:
   WeightCopies &operator=(const WeightCopies &) = delete;
 
   int64_t size() const { return count * chunkBytes; }
-  /// The trial's arguments with the planes of one copy.
-  std::vector<uint8_t *> at(int64_t chunk) const;
   /// `hosts` with the planes of one copy in place of its own.
   void place(int64_t chunk, std::vector<uint8_t *> &hosts) const;
 
@@ -40,7 +38,6 @@ public:
 
 private:
   std::vector<int64_t> planes;
-  std::vector<uint8_t *> hosts;
 };
 
 } // namespace qwen

@@ -126,11 +126,14 @@ double Roof::microseconds(int64_t bytes, int64_t products,
                         rate > 0 ? double(products) / rate : 0);
 }
 
-Roof measureRoof(int64_t lanes, bool integerDots) {
+Roof measureRoof(const CatalogTarget &target) {
+  const bool integerDots =
+      std::find(target.features.begin(), target.features.end(), "avx512vnni") !=
+      target.features.end();
   __builtin_cpu_init();
   Roof roof;
   roof.bytesPerSecond = readRate();
-  if (lanes >= 16 && __builtin_cpu_supports("avx512f"))
+  if (target.lanes >= 16 && __builtin_cpu_supports("avx512f"))
     roof.floatProducts = best(wideFloat);
   else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     roof.floatProducts = best(narrowFloat);

@@ -2,6 +2,8 @@
 // rate, or multiplications over the multipliers' rate.
 #pragma once
 
+#include "codegen/catalog/Catalog.h"
+
 #include <cstdint>
 
 namespace qwen {
@@ -15,8 +17,8 @@ struct Roof {
   double microseconds(int64_t bytes, int64_t products, bool integers) const;
 };
 
-/// Takes about a tenth of a second. `lanes` f32 values are in a vector of the
-/// target, and `integerDots` says whether it has dot products of bytes.
-Roof measureRoof(int64_t lanes, bool integerDots);
+/// Takes about a tenth of a second; with the target's vectors, and its dot
+/// products of bytes if it has them.
+Roof measureRoof(const CatalogTarget &target);
 
 } // namespace qwen

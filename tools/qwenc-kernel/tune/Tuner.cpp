@@ -42,8 +42,7 @@ public:
   int run() {
     if (!results.open(request.again))
       return 1;
-    const CatalogTarget &target = *catalog.target(request.target);
-    roof = measureRoof(target.lanes, hasIntegerDots(target));
+    roof = measureRoof(*catalog.target(request.target));
     std::vector<Job> jobs = plan();
     progress.total = int64_t(jobs.size()) + resumed;
     progress.done = resumed;
@@ -76,11 +75,6 @@ private:
   int64_t resumed = 0, fixedKernels = 0;
 
   /// Whether bytes are multiplied without being widened first.
-  static bool hasIntegerDots(const CatalogTarget &target) {
-    return std::find(target.features.begin(), target.features.end(),
-                     "avx512vnni") != target.features.end();
-  }
-
   std::vector<Job> plan() {
     std::vector<Job> jobs;
     double decode = 0, prefill = 0;
