@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -18,6 +19,17 @@ namespace {
 
 llvm::Error failure(const std::string &path, int error) {
   return userError("cannot write `" + path + "`: " + std::strerror(error));
+}
+
+/// Refuses what a rename would destroy: a device, a pipe, a socket.
+llvm::Error checkReplaceable(const std::string &path) {
+  struct stat found;
+  if (::stat(path.c_str(), &found) != 0 || S_ISREG(found.st_mode) ||
+      S_ISDIR(found.st_mode))
+    return llvm::Error::success();
+  return userError("cannot write `" + path +
+                   "`: not a regular file, and a file that is renamed to it "
+                   "would take its place");
 }
 
 llvm::Error writeAll(int file, llvm::StringRef bytes, const std::string &path) {
@@ -53,6 +65,8 @@ int fillWithZeros(int file, int64_t bytes) {
 
 llvm::Error writeFile(const std::string &file, const std::string &target,
                       int flags, llvm::StringRef bytes) {
+  if (llvm::Error error = checkReplaceable(target))
+    return error;
   int descriptor =
       ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
   if (descriptor < 0)
@@ -89,6 +103,8 @@ llvm::Error OutputFile::append(llvm::StringRef bytes) {
 }
 
 llvm::Error OutputFile::reserve(int64_t bytes) {
+  if (llvm::Error error = checkReplaceable(target))
+    return error;
   int descriptor =
       ::open(temporaryPath.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0)

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -87,6 +88,12 @@ NewFile::~NewFile() {
 }
 
 Result<NewFile> NewFile::create(const std::string &path) {
+  struct stat found;
+  if (stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) &&
+      !S_ISDIR(found.st_mode))
+    return Status::invalid("not a regular file, and a file that is renamed to "
+                           "it would take its place")
+        .at(path);
   NewFile file;
   file.path_ = path;
   file.temporary_ = path + ".part-" + std::to_string(getpid());

@@ -246,6 +246,10 @@ def test_places_that_cannot_be_written(home):
     )
     refused("/proc/a.json: error: cannot be written: No such file or directory\n", "-o", "/proc/a.json", symbol_of(),
             program=KERNEL)
+    pipe = home / "pipe"
+    os.mkfifo(pipe)
+    refused(f"{pipe}: error: not a regular file, and a file that is renamed to it would take its place\n",
+            "-o", pipe, symbol_of(), program=KERNEL)
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), reason="root may write anywhere")

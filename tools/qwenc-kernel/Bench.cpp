@@ -8,6 +8,7 @@
 // Weights are copies of one chunk, together larger than any cache, unless
 // --hot.
 #include "codegen/kernels/Trial.h"
+#include "tools/qwenc-kernel/PlaceFile.h"
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "tools/qwenc-kernel/Space.h"
 #include "tools/qwenc-kernel/Subcommands.h"
@@ -182,8 +183,11 @@ bool runBenchmarks(double minimumSeconds, const std::string &json) {
                             std::to_string(minimumSeconds);
   std::vector<const char *> arguments = {"qwenc-kernel", least.c_str()};
   if (!json.empty()) {
-    if (!std::ofstream(part)) {
-      std::cerr << json << ": error: cannot be written\n";
+    std::string reason = notReplaceable(json);
+    if (reason.empty() && !std::ofstream(part))
+      reason = "cannot be written";
+    if (!reason.empty()) {
+      std::cerr << json << ": error: " << reason << "\n";
       return false;
     }
     arguments.push_back(option.c_str());
@@ -194,11 +198,10 @@ bool runBenchmarks(double minimumSeconds, const std::string &json) {
   benchmark::Shutdown();
   if (json.empty())
     return true;
-  std::error_code error;
-  std::filesystem::rename(part, json, error);
-  if (error)
-    std::cerr << json << ": error: " << error.message() << "\n";
-  return !error;
+  const std::string reason = placeFile(part, json);
+  if (!reason.empty())
+    std::cerr << json << ": error: cannot be written: " << reason << "\n";
+  return reason.empty();
 }
 
 int runBench(const Flags &flags) {

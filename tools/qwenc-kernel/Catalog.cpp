@@ -1,6 +1,7 @@
 // Catalog.cpp - `qwenc-kernel catalog`: prints what exists, for passes to read.
 #include "codegen/catalog/CatalogJson.h"
 #include "codegen/kernels/Kernel.h"
+#include "tools/qwenc-kernel/PlaceFile.h"
 #include "tools/qwenc-kernel/Subcommands.h"
 
 #include <algorithm>
@@ -47,15 +48,8 @@ int writeOutput(const std::string &path, const std::string &text) {
     std::cout << text << "\n";
     return 0;
   }
-  const std::string scratch = path + ".tmp";
-  std::ofstream out(scratch, std::ios::binary);
-  out << text << "\n";
-  out.close();
-  std::error_code problem;
-  if (out)
-    std::filesystem::rename(scratch, path, problem);
-  if (!out || problem) {
-    std::cerr << path << ": error: cannot write\n";
+  if (std::string reason = writeFile(path, text + "\n"); !reason.empty()) {
+    std::cerr << path << ": error: cannot be written: " << reason << "\n";
     return 1;
   }
   return 0;

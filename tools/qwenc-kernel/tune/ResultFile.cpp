@@ -1,14 +1,11 @@
 // ResultFile.cpp - reading and writing the results of a search.
 #include "tools/qwenc-kernel/tune/ResultFile.h"
+#include "tools/qwenc-kernel/PlaceFile.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
-
-#include <unistd.h>
 
 namespace qwen {
 
@@ -27,6 +24,10 @@ bool ResultFile::open(bool again) {
   if (problem) {
     std::cerr << folder.string()
               << ": error: cannot be made: " << problem.message() << "\n";
+    return false;
+  }
+  if (std::string reason = notReplaceable(name); !reason.empty()) {
+    std::cerr << name << ": error: " << reason << "\n";
     return false;
   }
   if (std::filesystem::exists(name, problem) && !again) {
@@ -60,19 +61,10 @@ bool ResultFile::open(bool again) {
 }
 
 bool ResultFile::write() const {
-  const std::string scratch = name + "." + std::to_string(getpid());
-  errno = 0;
-  std::ofstream out(scratch, std::ios::binary);
-  out << content.str();
-  out.close();
-  int code = out ? 0 : (errno ? errno : EIO);
-  if (!code && std::rename(scratch.c_str(), name.c_str()) != 0)
-    code = errno;
-  if (!code)
+  const std::string reason = writeFile(name, content.str());
+  if (reason.empty())
     return true;
-  std::remove(scratch.c_str());
-  std::cerr << name << ": error: cannot be written: " << std::strerror(code)
-            << "\n";
+  std::cerr << name << ": error: cannot be written: " << reason << "\n";
   return false;
 }
 

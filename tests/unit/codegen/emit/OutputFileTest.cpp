@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
 
 namespace qwen {
 namespace {
@@ -60,6 +61,21 @@ TEST(OutputFile, SaysWhatCannotBeWritten) {
   OutputFile file(path);
   EXPECT_EQ(message(file.write("x")),
             "cannot write `" + path + "`: No such file or directory");
+}
+
+TEST(OutputFile, RefusesToTakeAPipesPlace) {
+  TestFolder folder;
+  std::string path = folder.path / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  OutputFile file(path);
+  const std::string refused =
+      "cannot write `" + path +
+      "`: not a regular file, and a file that is renamed to it would take its "
+      "place";
+  EXPECT_EQ(message(file.write("x")), refused);
+  EXPECT_EQ(message(file.reserve(1)), refused);
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
+  EXPECT_EQ(fileCount(folder.path), 1u);
 }
 
 TEST(Embed, TrailerFindsTheWeights) {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 namespace qwen {
 namespace {
@@ -323,6 +324,15 @@ TEST_F(Commands, AFileThatCannotBeReplacedLeavesNoOther) {
   for (const auto &entry : fs::directory_iterator(folder))
     EXPECT_EQ(entry.path().string().find(".part-"), std::string::npos)
         << entry.path();
+}
+
+TEST_F(Commands, LogitsDoNotTakeAPipesPlace) {
+  std::string pipe = folder + "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  expectError(run({"logits", "--ids", put("ids", "1"), "-o", pipe}),
+              pipe + ": error: not a regular file, and a file that is renamed "
+                     "to it would take its place");
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST_F(Commands, LogitsThatDoNotFitTheDiskLeaveNothing) {
