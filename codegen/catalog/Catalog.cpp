@@ -193,7 +193,7 @@ KernelCatalog::arguments(std::string_view kernelName,
                (operand.kind == "act" && quantised)) {
       list.push_back({"xq", operand.name, operand.role, "i8", -1});
       list.push_back({"xs", operand.name, operand.role, "f32", -1});
-      list.push_back({"xsum", operand.name, operand.role, "i32", -1});
+      list.push_back({"xsum", operand.name, operand.role, "i16", -1});
     } else if (operand.kind == "act") {
       list.push_back({"x", operand.name, operand.role, "f32", -1});
     } else {

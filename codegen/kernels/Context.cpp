@@ -100,8 +100,8 @@ Activations BuildContext::activations(int64_t innerSize) {
     return {rows("x", innerSize), {}, {}, false};
   ImageParam values = rows("xq", innerSize, Int(8));
   ImageParam scale = rows("xs", innerSize / 32, Float(32));
-  ImageParam sum = rows("xsum", innerSize / 32, Int(32));
-  return {values, scale, sum, true};
+  ImageParam halfSums = rows("xsum", innerSize / 32, Int(32));
+  return {values, scale, halfSums, true};
 }
 
 PlaneParams BuildContext::weight(const std::string &name, int64_t innerSize,

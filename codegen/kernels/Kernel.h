@@ -23,6 +23,12 @@ constexpr int64_t roundUp(int64_t value, int64_t multiple) {
 /// Row stride of X elements.
 constexpr int64_t rowStride(int64_t elements) { return roundUp(elements, 16); }
 
+/// Elements between the rows of an activation's half sums: as many bytes as
+/// between those of its scales.
+constexpr int64_t halfSumStride(int64_t innerSize) {
+  return 2 * rowStride(innerSize / 32);
+}
+
 /// Raised (as Halide::CompileError is) when a symbol names no legal kernel.
 struct KernelError {
   std::string text;
@@ -36,9 +42,26 @@ const std::string &optionOf(const KernelSymbol &symbol, const Kernel &kernel,
 
 /// Activations of a linear, one of the two forms.
 struct Activations {
-  Halide::ImageParam values;     // f32 x, or i8 xq
-  Halide::ImageParam scale, sum; // q8g32 only: f32 and i32, [T, K/32]
+  Halide::ImageParam values; // f32 x, or i8 xq
+  // q8g32 only, [T, K/32]: f32 scales, and the two i16 sums of a block's halves
+  // as one word, the first in its low half, which vectors take apart without
+  // moving lanes.
+  Halide::ImageParam scale, halfSums;
   bool quantised;
+
+  /// The i32 sum of the values of a block of 32.
+  Halide::Expr sum(const Halide::Expr &block, const Halide::Expr &token) const {
+    return firstHalf(block, token) + secondHalf(block, token);
+  }
+  /// The i32 sums of a block's first and last 16 values.
+  Halide::Expr firstHalf(const Halide::Expr &block,
+                         const Halide::Expr &token) const {
+    return Halide::cast<int32_t>(Halide::cast<int16_t>(halfSums(block, token)));
+  }
+  Halide::Expr secondHalf(const Halide::Expr &block,
+                          const Halide::Expr &token) const {
+    return halfSums(block, token) >> 16;
+  }
 };
 
 /// Extent and stride (in elements) of each dimension of a buffer, innermost

@@ -24,8 +24,8 @@ public:
              bool mayUnpack = true, Halide::Func weightPanel = {})
       : acc(name), context(context), weight(weight),
         weightPanel(std::move(weightPanel)), dot(name + "_dot"),
-        half(name + "_half"), ones(name + "_ones"), decoded(name + "_decoded"),
-        quants(name + "_quants"), starts(name + "_starts") {
+        decoded(name + "_decoded"), quants(name + "_quants"),
+        starts(name + "_starts"), offsets(name + "_offsets") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     unpacks =
@@ -107,27 +107,15 @@ public:
       starts.compute_at(at)
           .store_in(MemoryType::Stack)
           .bound_extent(block, context.dim("k") / 32)
+          .unroll(part)
           .bound_extent(token, tokens)
           .vectorize(block, 16, TailStrategy::GuardWithIf);
-    if (half.defined()) {
-      ones.compute_at(at)
+    if (offsets.defined())
+      offsets.compute_at(at)
           .store_in(MemoryType::Stack)
-          .bound_extent(lane, 16)
-          .vectorize(lane)
-          .unroll(element);
-      half.compute_at(acc, outer)
-          .store_in(MemoryType::Stack)
-          .bound_extent(lane, 16)
-          .vectorize(lane)
-          .unroll(token);
-      half.update()
-          .reorder({products[0], lane, token, products[1]})
-          .atomic()
-          .vectorize(products[0])
-          .vectorize(lane)
-          .unroll(token)
-          .unroll(products[1]);
-    }
+          .bound_extent(block, context.dim("k") / 32)
+          .bound_extent(token, tokens)
+          .vectorize(block, 16, TailStrategy::GuardWithIf);
   }
 
 private:
@@ -152,8 +140,9 @@ private:
   const PlaneParams weight;
   bool unpacks = false;
   Halide::Func weightPanel;
-  Halide::Func dot, half, ones, decoded, quants, starts;
-  Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"};
+  Halide::Func dot, decoded, quants, starts, offsets;
+  Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"},
+      part{"part"};
   Halide::RDom products;
   Halide::RVar outer;
   std::vector<Halide::RVar> inner;
@@ -201,29 +190,27 @@ private:
       quant = quants(lane * 4 + products.x, quadOf, blockOf, panel);
     }
     Expr value = x.values(blockOf * 32 + quadOf * 4 + products.x, token);
+    // Made for a whole tile of tokens, so that the loop over K loads them.
+    const bool perTile =
+        !context.oneToken() && context.hasKnob("tokens") &&
+        context.knob("tokens") * context.dim("k") / format.scaleGroup * 4 <=
+            kStackBytes;
     Expr start = 0;
-    if (format.zeroPoint && parts == 1) {
-      start = x.sum(blockOf, token) * -format.zeroPoint;
-      if (!context.oneToken() && context.hasKnob("tokens") &&
-          context.knob("tokens") * context.dim("k") / 8 <= kStackBytes) {
-        // Made for a whole tile of tokens, so that the loop over K loads them.
-        starts(block, token) = x.sum(block, token) * -format.zeroPoint;
-        start = starts(blockOf, token);
+    if (format.zeroPoint) {
+      const auto startOf = [&](const Expr &sum) {
+        return sum * -format.zeroPoint;
+      };
+      const auto half = [&](const Expr &part, const Expr &block) {
+        return startOf(select(part == 0, x.firstHalf(block, token),
+                              x.secondHalf(block, token)));
+      };
+      start = parts == 1 ? startOf(x.sum(blockOf, token))
+                         : half(g % parts, blockOf);
+      if (perTile) {
+        starts(block, part, token) =
+            parts == 1 ? startOf(x.sum(block, token)) : half(part, block);
+        start = starts(blockOf, g % parts, token);
       }
-    } else if (format.zeroPoint) {
-      // Groups of 16: the sum of x over a block's first half is a dot with
-      // ones, the same in every lane; the second half's is the rest. The ones
-      // are a stage, since a constant would be simplified away and the dot with
-      // it.
-      ones(element, lane) = cast<uint8_t>(1);
-      half(lane, token, block) = 0;
-      half(lane, token, block) +=
-          cast<int32_t>(ones(products.x, lane)) *
-          cast<int32_t>(
-              x.values(block * 32 + products.y * 4 + products.x, token));
-      Expr first = half(lane, token, blockOf);
-      start = select(g % parts == 0, first, x.sum(blockOf, token) - first) *
-              -format.zeroPoint;
     }
     dot(lane, panel, token, g) = start;
     dot(lane, panel, token, g) += cast<int32_t>(quant) * cast<int32_t>(value);
@@ -233,9 +220,15 @@ private:
     Expr sum = context.fma(cast<float>(dot(lane, panel, token, at)),
                            format.scale(weight, lane, at, from) * scale,
                            acc(lane, panel, token));
-    if (format.minimum)
-      sum = context.fma(-format.minimum(weight, lane, at, from),
-                        scale * cast<float>(x.sum(groups.y, token)), sum);
+    if (format.minimum) {
+      Expr offset = scale * cast<float>(x.sum(groups.y, token));
+      if (perTile) {
+        offsets(block, token) =
+            x.scale(block, token) * cast<float>(x.sum(block, token));
+        offset = offsets(groups.y, token);
+      }
+      sum = context.fma(-format.minimum(weight, lane, at, from), offset, sum);
+    }
     acc(lane, panel, token) = sum;
   }
 };

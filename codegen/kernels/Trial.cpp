@@ -39,9 +39,9 @@ struct Random {
 };
 
 int64_t elementBytes(const std::string &type) {
-  return type == "f32" || type == "i32"   ? 4
-         : type == "f16" || type == "u16" ? 2
-                                          : 1;
+  return type == "f32" || type == "i32"                    ? 4
+         : type == "f16" || type == "u16" || type == "i16" ? 2
+                                                           : 1;
 }
 
 /// A plane of bf16 is declared as u16.
@@ -58,6 +58,8 @@ void storeAs(const std::string &type, uint8_t *bytes, double value) {
     codegen::store(bytes, f32ToF16(float(value)));
   else if (type == "u16")
     codegen::store(bytes, f32ToBf16(float(value)));
+  else if (type == "i16")
+    codegen::store(bytes, int16_t(value));
   else
     *bytes = uint8_t(int64_t(value));
 }
@@ -71,6 +73,8 @@ double loadAs(const std::string &type, const uint8_t *bytes) {
     return f16ToF32(codegen::load<uint16_t>(bytes));
   if (type == "u16")
     return bf16ToF32(codegen::load<uint16_t>(bytes));
+  if (type == "i16")
+    return codegen::load<int16_t>(bytes);
   return type == "i8" ? double(int8_t(*bytes)) : double(*bytes);
 }
 
@@ -82,6 +86,12 @@ int64_t Trial::width(const CatalogOperand &operand) const {
     if (letter != '*')
       value *= dim(std::string_view(&letter, 1));
   return value;
+}
+
+int64_t Trial::columns(const KernelArgument &argument) const {
+  return width(operandOf(argument)) / (argument.name == "xs"     ? 32
+                                       : argument.name == "xsum" ? 16
+                                                                 : 1);
 }
 
 const CatalogOperand &Trial::operandOf(const KernelArgument &argument) const {
@@ -145,8 +155,8 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
     } else if (operand.kind == "vec") {
       allocate(buffer, rowStride(width(operand)) * element);
     } else {
-      const bool grouped = argument.name == "xs" || argument.name == "xsum";
-      buffer.stride = rowStride(width(operand) / (grouped ? 32 : 1));
+      buffer.stride = argument.name == "xsum" ? halfSumStride(width(operand))
+                                              : rowStride(columns(argument));
       allocate(buffer, (tokens + kSpareRows) * buffer.stride * element);
     }
     if (argument.role == "input")
@@ -199,11 +209,7 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   const int64_t width = this->width(operand);
   for (int64_t t = 0; t < tokenCount; ++t) {
     const int64_t row = firstPosition + t, start = t * buffer.stride;
-    for (int64_t i = 0;
-         i < (buffer.argument.name == "xs" || buffer.argument.name == "xsum"
-                  ? width / 32
-                  : width);
-         ++i) {
+    for (int64_t i = 0; i < columns(buffer.argument); ++i) {
       if (operand.kind == "rope") {
         const double angle =
             double(row) *
@@ -215,7 +221,7 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
         store(start + i, 0.01 + 0.02 * random.uniform(row, i));
       } else if (buffer.argument.name == "xsum") {
         double sum = 0;
-        for (int64_t k = 32 * i; k < 32 * i + 32; ++k)
+        for (int64_t k = 16 * i; k < 16 * i + 16; ++k)
           sum += in("xq", t, k);
         store(start + i, sum);
       } else if (buffer.argument.name == "logits") {

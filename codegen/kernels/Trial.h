@@ -149,6 +149,8 @@ private:
   int64_t tokenCount, firstPosition;
 
   int64_t width(const CatalogOperand &operand) const; // the product of its dims
+  /// Elements in a row: fewer than the width where one stands for a group.
+  int64_t columns(const KernelArgument &argument) const;
   std::vector<const uint8_t *> panelOf(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;

@@ -1,7 +1,7 @@
-// quantize.cpp - rows of f32 as q8g32: i8 values with one f32 scale and the sum
-// of the values for every 32.
+// quantize.cpp - rows of f32 as q8g32: i8 values with one f32 scale for every
+// 32 and the sum of the values for every 16.
 //
-// Shapes    x [T, K], xq i8 [T, K], xs f32 [T, K/32], xsum i32 [T, K/32]
+// Shapes    x [T, K], xq i8 [T, K], xs f32 [T, K/32], xsum i16 [T, K/16]
 // Numerics  scale = max|x| / 127, value = round half even(x * (1 / scale)); a
 // group too small to scale is all zero
 #include "codegen/kernels/Math.h"
@@ -19,7 +19,7 @@ void build(BuildContext &context) {
   const ImageParam x = context.rows("x", width);
   context.addTokens();
   Var k("k"), group("group"), lane("lane"), token("token");
-  RDom all(0, 32, "all");
+  RDom all(0, 16, "all");
   Func largest("largest"), peak("peak"), xq("xq"), xs("xs"), xsum("xsum");
 
   largest(lane, group, token) = max(abs(x(group * 32 + lane, token)),
@@ -31,12 +31,15 @@ void build(BuildContext &context) {
   Expr inverse =
       select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
   xq(k, token) = cast<int8_t>(cast<int32_t>(round(x(k, token) * inverse)));
-  xsum(group, token) = 0;
-  xsum(group, token) += cast<int32_t>(xq(group * 32 + all, token));
+  Func sum("sum");
+  sum(group, token) = 0;
+  sum(group, token) += cast<int32_t>(xq(group * 16 + all, token));
+  xsum(group, token) = cast<int16_t>(sum(group, token));
 
   context.output(xq, {{width, 1}, {context.tokens(), rowStride(width)}});
   context.output(xs, {{groups, 1}, {context.tokens(), rowStride(groups)}});
-  context.output(xsum, {{groups, 1}, {context.tokens(), rowStride(groups)}});
+  context.output(xsum,
+                 {{2 * groups, 1}, {context.tokens(), halfSumStride(width)}});
 
   xs.bound(group, 0, groups);
   largest.compute_at(xs, group)
@@ -46,7 +49,9 @@ void build(BuildContext &context) {
   peak.compute_at(xs, group).store_in(MemoryType::Stack);
   Var element("element");
   xq.bound(k, 0, width).split(k, group, element, 32).vectorize(element);
-  xsum.bound(group, 0, groups).update().atomic().vectorize(all);
+  xsum.bound(group, 0, 2 * groups);
+  sum.compute_at(xsum, group).store_in(MemoryType::Stack);
+  sum.update().atomic().vectorize(all);
 }
 
 void reference(Trial &trial) {
@@ -62,10 +67,12 @@ void reference(Trial &trial) {
       for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
         trial.out("xq", t, k, peak > 0 ? trial.in("x", t, k) / scale : 0,
                   0.5 + 4 * 127 * kEpsilon);
-      double sum = 0;
-      for (int64_t k = 32 * g; k < 32 * g + 32; ++k)
-        sum += trial.result("xq", t, k);
-      trial.out("xsum", t, g, sum, 0);
+      for (int64_t half = 2 * g; half < 2 * g + 2; ++half) {
+        double sum = 0;
+        for (int64_t k = 16 * half; k < 16 * half + 16; ++k)
+          sum += trial.result("xq", t, k);
+        trial.out("xsum", t, half, sum, 0);
+      }
     }
 }
 

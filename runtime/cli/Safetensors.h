@@ -15,7 +15,7 @@ namespace qwen {
 
 struct NamedArray {
   std::string name;
-  const char *type; // "F32", "I32", "I8"
+  const char *type; // "F32", "I32", "I16", "I8"
   int64_t rows, columns;
   std::vector<uint8_t> bytes; // rows x columns elements
 };

@@ -52,7 +52,7 @@ public:
       const json &places = tap["places"];
       arrays.push_back(rows(name + ".values", "I8", 1, width, places[0]));
       arrays.push_back(rows(name + ".scales", "F32", 4, groups, places[1]));
-      arrays.push_back(rows(name + ".sums", "I32", 4, groups, places[2]));
+      arrays.push_back(rows(name + ".sums", "I16", 2, 2 * groups, places[2]));
     } else {
       arrays.push_back(cacheRows(tap, name, element == "key"));
     }

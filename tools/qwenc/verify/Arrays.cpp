@@ -23,7 +23,7 @@ int64_t elementBytes(llvm::StringRef type) {
   return llvm::StringSwitch<int64_t>(type)
       .Case("F64", 8)
       .Cases({"F32", "I32"}, 4)
-      .Cases({"F16", "BF16"}, 2)
+      .Cases({"F16", "BF16", "I16"}, 2)
       .Case("I8", 1)
       .Default(0);
 }
@@ -41,6 +41,8 @@ double elementAt(llvm::StringRef type, const char *bytes) {
     return double(load<float>(bytes));
   if (type == "I32")
     return load<int32_t>(bytes);
+  if (type == "I16")
+    return load<int16_t>(bytes);
   if (type == "F16")
     return double(halfToFloat(load<uint16_t>(bytes)));
   if (type == "BF16")
@@ -119,22 +121,22 @@ llvm::Error joinQuantized(TapRows &taps) {
     const Rows &values = taps[name + ".values"],
                &scales = taps[name + ".scales"], &sums = taps[name + ".sums"];
     if (scales.values.size() * size_t(kGroup) != values.values.size() ||
-        sums.values.size() != scales.values.size())
+        sums.values.size() != 2 * scales.values.size())
       return userError("`" + name + "` has " +
                        std::to_string(scales.values.size()) + " scales for " +
                        std::to_string(values.values.size()) + " values");
     Rows joined(values.tokens, values.width);
-    for (size_t group = 0; group < scales.values.size(); ++group) {
+    for (size_t half = 0; half < sums.values.size(); ++half) {
+      const size_t first = half * kGroup / 2;
       double sum = 0;
-      for (size_t i = group * kGroup; i < (group + 1) * kGroup; ++i) {
-        joined.values[i] = values.values[i] * scales.values[group];
+      for (size_t i = first; i < first + kGroup / 2; ++i) {
+        joined.values[i] = values.values[i] * scales.values[half / 2];
         sum += values.values[i];
       }
-      // Linears of formats with a minimum read the sums: a wrong one is as bad
-      // as a wrong value.
-      if (sum != sums.values[group])
-        joined.values[group * kGroup] =
-            std::numeric_limits<double>::quiet_NaN();
+      // Linears of formats with a minimum or a zero point read the sums: a
+      // wrong one is as bad as a wrong value.
+      if (sum != sums.values[half])
+        joined.values[first] = std::numeric_limits<double>::quiet_NaN();
     }
     for (const char *part : {".values", ".scales", ".sums"})
       taps.erase(name + part);

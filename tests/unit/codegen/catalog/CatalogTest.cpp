@@ -58,13 +58,13 @@ TEST(Catalog, RefusesBrokenText) {
 
 TEST(Catalog, GivesArgumentsInCallingOrder) {
   EXPECT_EQ(argumentNames("linear", {"q8g32", "q8g32", "bias", "residual"}),
-            "xq:i8 xs:f32 xsum:i32 W.q:u8 W.s:f16 bias:f32 residual:f32 T:i32 "
+            "xq:i8 xs:f32 xsum:i16 W.q:u8 W.s:f16 bias:f32 residual:f32 T:i32 "
             "y:f32 ");
   EXPECT_EQ(
       argumentNames("linear_rope_append", {"f32", "f32", "f16", "norm"}),
       "x:f32 W.w:f32 w:f32 rope:f32 T:i32 position:i32 eps:f32 keys:f16 ");
   EXPECT_EQ(argumentNames("quantize", {}),
-            "x:f32 T:i32 xq:i8 xs:f32 xsum:i32 ");
+            "x:f32 T:i32 xq:i8 xs:f32 xsum:i16 ");
   EXPECT_EQ(argumentNames("argmax", {}), "logits:f32 T:i32 y:i32 ");
 }
 

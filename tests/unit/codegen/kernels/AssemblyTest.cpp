@@ -74,7 +74,8 @@ TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
           "qk_linear__" + format + "_q8g32__k512_n64_m64_" + rest;
       const std::string text = assembly(symbol);
       EXPECT_GE(count(text, "vpdpbusd"), 16) << symbol;
-      EXPECT_EQ(count(text, "vpmaddwd"), 0) << symbol;
+      // One may prepare the starts of a tile's dots.
+      EXPECT_LE(count(text, "vpmaddwd"), 1) << symbol;
       EXPECT_EQ(count(text, "vpmulld"), 0) << symbol;
     }
 }

@@ -53,13 +53,14 @@ struct Packed {
 struct Rows {
   std::vector<int8_t> values = std::vector<int8_t>(9 * kInner);
   std::vector<float> scales = std::vector<float>(9 * 16);
-  std::vector<int32_t> sums = std::vector<int32_t>(9 * 16);
+  std::vector<int16_t> sums = std::vector<int16_t>(9 * 32);
 
   void addUp() {
-    for (int64_t group = 0; group < kGroups; ++group) {
-      sums[size_t(group)] = 0;
-      for (int64_t i = 0; i < 32; ++i)
-        sums[size_t(group)] += values[size_t(32 * group + i)];
+    for (int64_t half = 0; half < 2 * kGroups; ++half) {
+      int16_t &sum = sums[size_t(half)];
+      sum = 0;
+      for (int64_t i = 0; i < 16; ++i)
+        sum = int16_t(sum + values[size_t(16 * half + i)]);
     }
   }
 };
