@@ -75,8 +75,29 @@ std::string optionValue(const CatalogKernel &kernel,
   return "";
 }
 
-bool isLegal(const CatalogKnob &knob, int64_t value,
-             const KernelSymbol &symbol) {
+/// Bits of a sum of two products from which on it is exact and worth having:
+/// 16 hold those of small quants, and are no use where one instruction adds
+/// four products.
+int64_t leastSumBits(const KernelCatalog &catalog, const CatalogKernel &kernel,
+                     const KernelSymbol &symbol) {
+  const CatalogTarget *target = catalog.target(symbol.target);
+  std::string ignored;
+  const auto values = matchOptions(kernel, symbol.options, ignored);
+  if (!target || !values || target->quadDots ||
+      optionValue(kernel, *values, "act") != "q8g32")
+    return 32;
+  const CatalogFormat *format =
+      catalog.format(optionValue(kernel, *values, "format"));
+  const bool coarse = std::any_of(
+      kernel.operands.begin(), kernel.operands.end(),
+      [](const CatalogOperand &row) { return row.kind == "coarse"; });
+  const int64_t largest =
+      coarse ? format->coarseLargestQuant : format->largestQuant;
+  return largest * kLargestPair <= INT16_MAX ? 16 : 32;
+}
+
+bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol,
+             int64_t leastBits) {
   if (std::find(knob.values.begin(), knob.values.end(), value) ==
       knob.values.end())
     return false;
@@ -84,16 +105,19 @@ bool isLegal(const CatalogKnob &knob, int64_t value,
     return false;
   if (knob.onlyOne && symbol.dim("t") != 1 && value != knob.values.front())
     return false;
+  if (knob.sumBits && value < leastBits)
+    return false;
   return knob.divides.empty() ||
          symbol.dim(knob.divides) / knob.unit % value == 0;
 }
 
 /// Largest legal value up to `wanted`, or the smallest legal one.
 int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
-                  const KernelSymbol &symbol) {
+                  const KernelSymbol &symbol, int64_t leastBits) {
   int64_t best = -1;
   for (int64_t value : knob.values)
-    if (isLegal(knob, value, symbol) && (best < 0 || value <= wanted))
+    if (isLegal(knob, value, symbol, leastBits) &&
+        (best < 0 || value <= wanted))
       best = value;
   return best;
 }
@@ -256,8 +280,9 @@ KernelCatalog::check(const KernelSymbol &symbol) const {
     return "kernel `" + symbol.kernel + "` has " +
            std::to_string(kernel->knobs.size()) + " knobs, and got " +
            std::to_string(symbol.point.size());
+  const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
   for (size_t i = 0; i < kernel->knobs.size(); ++i)
-    if (!isLegal(kernel->knobs[i], symbol.point[i], symbol))
+    if (!isLegal(kernel->knobs[i], symbol.point[i], symbol, leastBits))
       return "knob `" + kernel->knobs[i].name + "`" + where + " cannot be " +
              std::to_string(symbol.point[i]) +
              " here; values: " + joined(kernel->knobs[i].values);
@@ -288,6 +313,7 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     int64_t used = perValue;
     std::string ignored;
     const auto values = matchOptions(*kernel, options, ignored);
+    const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
     const bool floats = values && optionValue(*kernel, *values, "act") == "f32";
     for (const CatalogKnob &knob : kernel->knobs) {
       int64_t wanted = symbol.dim("t") != 1           ? knob.many
@@ -295,7 +321,7 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
                                                       : knob.one;
       if (knob.registers)
         wanted = std::min(wanted, budget / used);
-      symbol.point.push_back(legalUpTo(knob, wanted, symbol));
+      symbol.point.push_back(legalUpTo(knob, wanted, symbol, leastBits));
       if (knob.registers)
         used *= std::max<int64_t>(1, symbol.point.back());
     }
@@ -308,7 +334,8 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
             for (const auto &[name, value] : entry.point)
               for (size_t i = 0; i < kernel->knobs.size(); ++i)
                 if (kernel->knobs[i].name == name)
-                  symbol.point[i] = legalUpTo(kernel->knobs[i], value, symbol);
+                  symbol.point[i] =
+                      legalUpTo(kernel->knobs[i], value, symbol, leastBits);
     }
   }
   if (std::optional<std::string> problem = check(symbol)) {

@@ -40,6 +40,8 @@ struct CatalogFormat {
   int64_t coarsePlanes; // first planes that are a coarse copy; 0: none
   std::string sameScoresAs; // a format whose scores it gives to the bit; empty:
                             // none but its own
+  int64_t largestQuant;     // with its offset; 0: not quantised
+  int64_t coarseLargestQuant; // of the coarse copy
 
   int64_t bytes(int64_t rows, int64_t inner) const; // of all planes
   bool takesStored(std::string_view storedType) const;
@@ -85,6 +87,7 @@ struct CatalogKnob {
                   // lanes
   bool onlyOne = false;  // its least value in a t0 kernel
   int64_t oneFloats = 0; // wanted for t1 with f32 activations; 0: as `one`
+  bool sumBits = false;  // its values are bits of a sum of two products
 };
 
 struct CatalogKernel {
@@ -104,7 +107,11 @@ struct CatalogTarget {
   int64_t lanes;     // f32 values in a vector
   int64_t registers; // vector registers
   int64_t l1Bytes, l2Bytes;
+  bool quadDots; // one instruction adds four products of u8 and i8 to an i32
 };
+
+/// A pair of products of a quant and two i8 is at most this often the quant.
+inline constexpr int64_t kLargestPair = 2 * 128;
 
 /// One argument of the compiled C function, in calling order.
 struct KernelArgument {

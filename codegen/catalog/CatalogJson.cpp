@@ -12,17 +12,18 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
                                    element)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
                                    innerMultiple, storedTypes, activations,
-                                   lossOfLargest, coarsePlanes, sameScoresAs)
+                                   lossOfLargest, coarsePlanes, sameScoresAs,
+                                   largestQuant, coarseLargestQuant)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many,
                                    divides, unit, onlyMany, registers, onlyOne,
-                                   oneFloats)
+                                   sumBits, oneFloats)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims,
                                    multiples, operands, knobs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,
-                                   registers, l1Bytes, l2Bytes)
+                                   registers, l1Bytes, l2Bytes, quadDots)
 
 namespace {
 

@@ -52,6 +52,7 @@ struct Format {
   double lossOfLargest;
   int32_t zeroPoint; // q8g32 activations: value = scale * (quant - zeroPoint) -
                      // minimum
+  int64_t largestQuant = 0; // of the offset quants; 0 when scaleGroup is 0
 
   /// Packs one panel. Returns -1, or n * K + k of the first element that the
   /// format cannot hold: a NaN or an infinity in the source, or a group whose

@@ -65,6 +65,7 @@ Format q4g32() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = kLossOfQ4_0,
           .zeroPoint = kZeroPoint,
+          .largestQuant = 15,
           .pack = pack,
           .value = value,
           .decode = decode,

@@ -75,6 +75,7 @@ Format q4k() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = 0,
           .zeroPoint = 0,
+          .largestQuant = 15,
           .pack = pack,
           .value = value,
           .decode = decode,

@@ -83,6 +83,7 @@ Format q5g32() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = kLossOfQ5_0,
           .zeroPoint = kZeroPoint,
+          .largestQuant = 31,
           .pack = pack,
           .value = value,
           .decode = decode,

@@ -85,6 +85,7 @@ Format q5k() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = 0,
           .zeroPoint = 0,
+          .largestQuant = 31,
           .pack = pack,
           .value = value,
           .decode = decode,

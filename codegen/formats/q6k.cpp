@@ -112,6 +112,7 @@ Format q6k() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = 0,
           .zeroPoint = kZeroPoint,
+          .largestQuant = 63,
           .pack = pack,
           .value = value,
           .decode = decode,

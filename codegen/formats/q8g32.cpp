@@ -70,6 +70,7 @@ Format q8g32() {
           .activations = {"f32", "q8g32"},
           .lossOfLargest = kLossOfQ8_0,
           .zeroPoint = kZeroPoint,
+          .largestQuant = 255,
           .pack = pack,
           .value = value,
           .decode = decode,

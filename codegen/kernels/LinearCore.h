@@ -6,7 +6,7 @@
 // free because its dot is an integer
 #pragma once
 
-#include "codegen/kernels/Kernel.h"
+#include "codegen/kernels/PairSums.h"
 
 #include <initializer_list>
 
@@ -83,14 +83,18 @@ public:
       dot.compute_at(acc, inner.empty() ? outer : inner.front())
           .store_in(MemoryType::Stack);
       dot.vectorize(lane).unroll(panel).unroll(token);
-      dot.update()
-          .reorder({products[0], lane, panel, token, products[1]})
-          .atomic()
-          .vectorize(products[0])
-          .vectorize(lane)
-          .unroll(panel)
-          .unroll(token)
-          .unroll(products[1]);
+      if (pairs.defined())
+        pairs.schedule(dot, {acc, inner.empty() ? outer : inner.front()},
+                       panels);
+      else
+        dot.update()
+            .reorder({products[0], lane, panel, token, products[1]})
+            .atomic()
+            .vectorize(products[0])
+            .vectorize(lane)
+            .unroll(panel)
+            .unroll(token)
+            .unroll(products[1]);
     }
     if (quants.defined()) {
       quants.compute_at(aroundTokens)
@@ -143,6 +147,7 @@ private:
   Halide::Func dot, decoded, quants, starts, offsets;
   Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"},
       part{"part"};
+  PairSums pairs;
   Halide::RDom products;
   Halide::RVar outer;
   std::vector<Halide::RVar> inner;
@@ -181,15 +186,20 @@ private:
 
     // An exact integer: sum of (quant - zeroPoint) * x, from the unsigned
     // quants' dot and the sum of x.
-    Expr blockOf = g / parts, quadOf = g % parts * quads + products.y;
+    Expr blockOf = g / parts;
     Expr from = weightPanel.defined() ? weightPanel(token) : Expr(panel);
-    Expr quant = format.quant(weight, lane, quadOf, products.x, blockOf, from);
-    if (unpacks) {
+    if (unpacks)
       quants(byte, quad, block, panel) =
           format.quant(weight, byte / 4, quad, byte % 4, block, panel);
-      quant = quants(lane * 4 + products.x, quadOf, blockOf, panel);
-    }
-    Expr value = x.values(blockOf * 32 + quadOf * 4 + products.x, token);
+    const auto quant = [&](Expr quad, Expr j, Expr group) -> Expr {
+      Expr in = group % parts * quads + quad, of = group / parts;
+      return unpacks ? quants(lane * 4 + j, in, of, panel)
+                     : format.quant(weight, lane, in, j, of, from);
+    };
+    const auto value = [&](Expr quad, Expr j, Expr group) -> Expr {
+      Expr in = group % parts * quads + quad;
+      return x.values(group / parts * 32 + in * 4 + j, token);
+    };
     // Made for a whole tile of tokens, so that the loop over K loads them.
     const bool perTile =
         !context.oneToken() && context.hasKnob("tokens") &&
@@ -213,7 +223,14 @@ private:
       }
     }
     dot(lane, panel, token, g) = start;
-    dot(lane, panel, token, g) += cast<int32_t>(quant) * cast<int32_t>(value);
+    if (context.target.data.quadDots)
+      dot(lane, panel, token, g) +=
+          cast<int32_t>(quant(products.y, products.x, g)) *
+          cast<int32_t>(value(products.y, products.x, g));
+    else
+      pairs.addTo(dot,
+                  context.hasKnob("sum_bits") ? context.knob("sum_bits") : 32,
+                  quads, format.largestQuant, quant, value);
 
     Expr at = groups.y * parts + groups.x;
     Expr scale = x.scale(groups.y, token);

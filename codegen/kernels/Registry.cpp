@@ -51,7 +51,10 @@ KernelCatalog makeCatalog() {
         .lossOfLargest = format.lossOfLargest,
         .coarsePlanes =
             format.coarse ? int64_t(format.coarse()->planes.size()) : 0,
-        .sameScoresAs = format.sameScoresAs};
+        .sameScoresAs = format.sameScoresAs,
+        .largestQuant = format.largestQuant,
+        .coarseLargestQuant =
+            format.coarse ? format.coarse()->largestQuant : 0};
     for (const Plane &plane : format.planes)
       row.planes.push_back({plane.name, plane.group, plane.blockBytes,
                             elementName(plane.element)});
@@ -128,7 +131,18 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
           {"unroll", {1, 2, 4}, 2, 1, "", 1, false, false, false, 1},
           // Blocks of 32 along K that are asked for ahead. Many tokens read
           // their weights from a cache.
-          {"prefetch", {0, 8, 16, 32}, 0, 0, "", 1, false, false, true}};
+          {"prefetch", {0, 8, 16, 32}, 0, 0, "", 1, false, false, true},
+          // Integer dots where no instruction adds four products: sums of two
+          // in 16 bits, where they are exact, take half the multiplications.
+          {.name = "sum_bits",
+           .values = {16, 32},
+           .one = 16,
+           .many = 16,
+           .divides = "",
+           .unit = 1,
+           .onlyMany = false,
+           .registers = false,
+           .sumBits = true}};
 }
 
 } // namespace qwen::codegen

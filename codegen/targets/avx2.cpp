@@ -16,7 +16,8 @@ CpuTarget avx2() {
                    .lanes = 8,
                    .registers = 16,
                    .l1Bytes = 32 << 10,
-                   .l2Bytes = 256 << 10},
+                   .l2Bytes = 256 << 10,
+                   .quadDots = false},
           .halide = "x86-64-linux-avx-avx2-f16c-fma-sse41",
           .fma = true};
 }

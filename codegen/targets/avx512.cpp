@@ -29,7 +29,8 @@ CpuTarget avx512() {
                    .lanes = 16,
                    .registers = 32,
                    .l1Bytes = 32 << 10,
-                   .l2Bytes = 1 << 20},
+                   .l2Bytes = 1 << 20,
+                   .quadDots = true},
           .halide = "x86-64-linux-avx-avx2-f16c-fma-sse41-avx512-avx512_"
                     "skylake-avx512_cannonlake-avx512_zen4",
           .fma = true};

@@ -14,7 +14,8 @@ CpuTarget x86_64() {
                    .lanes = 4,
                    .registers = 16,
                    .l1Bytes = 32 << 10,
-                   .l2Bytes = 256 << 10},
+                   .l2Bytes = 256 << 10,
+                   .quadDots = false},
           .halide = "x86-64-linux-sse41",
           .fma = false};
 }

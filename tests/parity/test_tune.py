@@ -19,7 +19,9 @@ KERNEL = BIN / "qwenc-kernel"
 
 def symbol_of(target="x86_64"):
     knobs = json.loads(succeed(KERNEL, "catalog"))["kernels"][kernel_index("linear")]["knobs"]
-    return f"qk_linear__q8g32_q8g32__k256_n64_m64_t0__{target}_p" + "x".join(str(knob["values"][0]) for knob in knobs)
+    return f"qk_linear__q8g32_q8g32__k256_n64_m64_t0__{target}_p" + "x".join(
+        # Only sums of 32 bits hold those of 8-bit quants.
+        str(knob["values"][-1 if knob["name"] == "sum_bits" else 0]) for knob in knobs)
 
 
 def kernel_index(name):
@@ -192,7 +194,7 @@ def test_broken_entries_are_named(results, home):
     first = knobs[0]
     changes = {
         "unknown kernel": (lambda e: e.update(kernel="liner", measured={}), "points[0] names the unknown kernel `liner`; kernels: "),
-        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`; knobs: tokens, panels, unroll, prefetch\n"),
+        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`; knobs: tokens, panels, unroll, prefetch, sum_bits\n"),
         "value": (
             lambda e: e["point"].update({first["name"]: 3333}),
             f"points[0] sets knob `{first['name']}` of kernel `linear` to 3333; values: "
@@ -217,7 +219,7 @@ def test_a_broken_result_file_stops_compiling(model, home):
     path.write_text('{"points": [{"kernel": "linear", "point": {"speed": 1}}]}')
     done = execute(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled")
     assert (done.returncode, done.stderr) == (1, f"{path}: error: points[0] names the unknown knob `speed` of kernel `linear`; "
-                                             "knobs: tokens, panels, unroll, prefetch\n")
+                                             "knobs: tokens, panels, unroll, prefetch, sum_bits\n")
 
 
 def refused(expected, *options, program=QWENC):

@@ -113,19 +113,43 @@ TEST(Catalog, OneTokenHasNoTokenTile) {
 TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
   const Dims dims = {{"k", 64}, {"n", 256}, {"m", 256}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512"),
-            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x0");
+            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x0x32");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
-            "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0");
+            "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0x32");
+}
+
+TEST(Catalog, SumsOf16BitsAreOnlyForQuantsThatTheyHold) {
+  const Dims dims = {{"k", 512}, {"n", 64}, {"m", 64}, {"t", 1}};
+  const auto problem = [&](const std::string &format, const std::string &act,
+                           const std::string &target) {
+    return catalog().check(
+        {"linear", {format, act}, dims, target, {1, 1, 1, 0, 16}});
+  };
+  for (const char *format : {"q4g32", "q4k", "q5g32", "q5k", "q6k"}) {
+    EXPECT_FALSE(problem(format, "q8g32", "avx2")) << format;
+    EXPECT_TRUE(problem(format, "f32", "avx2")) << format;
+    EXPECT_TRUE(problem(format, "q8g32", "avx512")) << format;
+  }
+  EXPECT_EQ(problem("q8g32", "q8g32", "avx2"),
+            "knob `sum_bits` of kernel `linear` cannot be 16 here; values: 16, "
+            "32");
+  EXPECT_TRUE(problem("q8g32s", "q8g32", "avx2"));
+  EXPECT_FALSE(catalog().check(
+      {"linear_coarse", {"q8g32s", "q8g32"}, dims, "avx2", {1, 1, 1, 0, 16}}));
+  EXPECT_TRUE(chosen({"q4g32", "q8g32"}, dims, "avx2").ends_with("x16"));
+  EXPECT_TRUE(chosen({"q8g32", "q8g32"}, dims, "avx2").ends_with("x32"));
 }
 
 TEST(Catalog, ManyTokensDoNotPrefetch) {
   const Dims one = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}},
              many = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 0}};
   const Options options = {"q8g32", "q8g32"};
-  EXPECT_FALSE(catalog().check({"linear", options, one, "avx2", {1, 1, 1, 8}}));
-  EXPECT_EQ(catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8}}),
-            "knob `prefetch` of kernel `linear` cannot be 8 here; values: 0, "
-            "8, 16, 32");
+  EXPECT_FALSE(
+      catalog().check({"linear", options, one, "avx2", {1, 1, 1, 8, 32}}));
+  EXPECT_EQ(
+      catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8, 32}}),
+      "knob `prefetch` of kernel `linear` cannot be 8 here; values: 0, "
+      "8, 16, 32");
 }
 
 TEST(Catalog, RefusesIllegalSymbolsWithTheNumbers) {
@@ -173,11 +197,11 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x0");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x0x32");
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x0");
+            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x0x32");
 }
 
 TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
@@ -189,9 +213,9 @@ TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
   ASSERT_TRUE(file) << error;
   const Dims dims = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512", &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x0");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x0x32");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512", &*file),
-            "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0");
+            "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0x32");
 }
 
 TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
@@ -202,7 +226,7 @@ TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
   ASSERT_TRUE(file) << error;
   EXPECT_EQ(chosen({"f32", "f32"}, {{"k", 64}, {"n", 96}, {"m", 96}, {"t", 1}},
                    "avx512", &*file),
-            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1x0");
+            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1x0x32");
 }
 
 TEST(ScheduleFile, NamesWhatIsWrong) {
@@ -221,7 +245,7 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
        "points[0] needs `point`, an object of knobs and values"},
       {R"({"points": [{"kernel": "linear", "point": {"tile": 1}}]})",
        "points[0] names the unknown knob `tile` of kernel `linear`; "
-       "knobs: tokens, panels, unroll, prefetch"},
+       "knobs: tokens, panels, unroll, prefetch, sum_bits"},
       {R"({"points": [{"kernel": "linear", "point": {"panels": 3}}]})",
        "points[0] sets knob `panels` of kernel `linear` to 3; values: "
        "[1,2,4,8]"},

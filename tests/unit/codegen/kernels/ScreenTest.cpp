@@ -187,9 +187,9 @@ protected:
   }
   Screen()
       : full(symbol("qk_linear__q8g32_q8g32__k384_n500_m64_t1__" + target +
-                    "_p1x1x1x0")),
+                    "_p1x1x1x0x32")),
         coarse(symbol("qk_linear_coarse__q8g32s_q8g32__k384_n500_m64_t1__" +
-                      target + "_p1x1x1x0")),
+                      target + "_p1x1x1x0x32")),
         least(symbol("qk_score_floor__q8g32s_q8g32__k384_v490_n500_t1__" +
                      target + "_p1")),
         rescore(symbol("qk_linear_rescore__q8g32s_q8g32__k384_n500_m64_t1__" +

@@ -40,9 +40,11 @@ std::vector<KernelSymbol> points() {
 
 /// Time over the start's: a bowl around a point off the middle.
 double ratioOf(const KernelSymbol &symbol) {
+  const std::vector<CatalogKnob> &knobs = catalog().kernel("linear")->knobs;
   double distance = 0;
   for (size_t i = 0; i < symbol.point.size(); ++i)
-    if (symbol.point[i] > 0) // a knob that has no other value here
+    // Not a knob that has no other value here.
+    if (symbol.point[i] > 0 && !knobs[i].sumBits)
       distance += std::pow(std::log2(double(symbol.point[i] + 1)) - 2, 2);
   return 0.5 + 0.1 * distance;
 }
