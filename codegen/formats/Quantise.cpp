@@ -1,7 +1,7 @@
 // Quantise.cpp - the nearest quants, and the search for the scale with the
 // least squared error.
 #include "codegen/formats/Quantise.h"
-#include "codegen/formats/Blocks.h"
+#include "codegen/formats/Half.h"
 
 #include <algorithm>
 #include <cmath>

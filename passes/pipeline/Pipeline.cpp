@@ -29,7 +29,8 @@ std::unique_ptr<mlir::Pass> plain(const PipelineOptions &) {
 }
 
 std::unique_ptr<mlir::Pass> selectFormats(const PipelineOptions &options) {
-  return createSelectFormats({options.format, options.activations});
+  return createSelectFormats(
+      {options.format, options.activations, options.anyStored});
 }
 
 std::unique_ptr<mlir::Pass> screenHead(const PipelineOptions &options) {
@@ -106,6 +107,8 @@ std::string PipelineOptions::str() const {
                      " prefill-chunk=" + std::to_string(prefillChunk) +
                      " attention-rows=" + std::to_string(attentionRows);
   text += " screened-head=" + screenedHead;
+  if (anyStored)
+    text += " any-stored";
   if (taps)
     text += " taps";
   for (const std::string &pass : disabledPasses)

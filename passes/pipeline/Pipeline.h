@@ -35,6 +35,7 @@ using Timings = std::vector<std::pair<std::string, double>>;
 
 struct PipelineOptions {
   std::string format = "stored";
+  bool anyStored = false; // the packer gets values in what each format takes
   std::string activations = "q8g32";
   std::string target;     // empty: this machine's
   std::string tuned;      // file of `tune` for this machine; may be empty

@@ -29,6 +29,8 @@ def SelectFormats : Pass<"qwen-select-formats", "::mlir::ModuleOp"> {
            "name has that piece, the last that fits counts">,
     Option<"activations", "activations", "std::string", "\"q8g32\"",
            "`f32`, or `q8g32` wherever the weight's format takes it">,
+    Option<"anyStored", "any-stored", "bool", "false",
+           "every format takes every stored type: the values are made anew in its type">,
   ];
 }
 

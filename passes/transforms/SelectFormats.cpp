@@ -80,7 +80,7 @@ struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
     const CatalogFormat *chosen =
         wanted == "stored" ? losslessFormat(catalog, type.getFormat())
                            : catalog.format(wanted.str());
-    if (!chosen || !chosen->takesStored(type.getFormat()))
+    if (!chosen || (!anyStored && !chosen->takesStored(type.getFormat())))
       return op.emitError() << "`" << op.getName() << "` is stored as "
                             << type.getFormat() << ", which format `" << wanted
                             << "` does not take; formats that do: "

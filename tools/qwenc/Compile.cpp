@@ -22,6 +22,7 @@
 #include "tools/qwenc/ScheduledKernels.h"
 #include "tools/qwenc/Siblings.h"
 #include "tools/qwenc/TunedChoices.h"
+#include "tools/qwenc/bits/Bits.h"
 #include "tools/qwenc/verify/Verify.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -191,6 +192,8 @@ private:
                   "; the model takes 1 to " + std::to_string(most) + " tokens");
       return kExitUser;
     }
+    if (int code = chooseFormats())
+      return code;
     untuned = options;
     if (int code = tune())
       return code;
@@ -202,6 +205,32 @@ private:
                          source->tensors ? &*source->tensors : nullptr, import);
     });
     return module ? 0 : kExitUser;
+  }
+
+  /// For `--bits`: measured here, or before by whoever compiles several.
+  int chooseFormats() {
+    if (!options.bits)
+      return 0;
+    if (!options.search) {
+      // A place that cannot be written shows before the long work.
+      OutputFile place(options.output);
+      if (llvm::Error error = place.write(""))
+        return reportError(std::move(error));
+      auto made = trace.timed("measure-formats",
+                              [&] { return bits::Search::make(options); });
+      if (!made)
+        return reportError(made.takeError());
+      options.search = *made;
+    }
+    auto chosen = trace.timed("choose-formats", [&] {
+      return options.search->choose(*options.bits);
+    });
+    if (!chosen)
+      return reportError(chosen.takeError());
+    options.requantised = *chosen;
+    options.pipeline.format = (*chosen)->format;
+    options.pipeline.anyStored = true;
+    return 0;
   }
 
   /// What was measured on this machine for the target that is being built.
@@ -460,6 +489,10 @@ private:
     for (const auto &[name, tensor] : *source->tensors)
       weights.sources[name] = {tensor.path, tensor.offsetBytes,
                                tensor.sizeBytes, tensor.storedType};
+    if (options.requantised)
+      for (const auto &[name, tensor] : options.requantised->tensors)
+        weights.sources[name] = {tensor.path, tensor.offsetBytes,
+                                 tensor.sizeBytes, tensor.storedType};
     llvm::Expected<bool> written = trace.timed("pack", [&] {
       return writeWeightsFile(weights, packed,
                               {siblingOf("qwenc-kernel"), options.jobs});

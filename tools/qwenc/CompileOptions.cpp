@@ -3,6 +3,7 @@
 #include "tools/qwenc/CompileOptions.h"
 
 #include "codegen/catalog/Catalog.h"
+#include "tools/qwenc/bits/Bits.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -98,6 +99,14 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
       ->check(CLI::NonNegativeNumber);
 }
 
+void declareCalibration(CompileOptions &options, CLI::App &command) {
+  command.add_option("--calibrate", options.calibratePath,
+                     "file of text that `--bits` measures and rounds with; "
+                     "default a built-in one");
+  command.add_option("--calibrate-ids", options.calibrateIds,
+                     "file of token ids instead of a text");
+}
+
 void declare(CompileOptions &options, CLI::App &command) {
   PipelineOptions &pipeline = options.pipeline;
   command
@@ -110,6 +119,12 @@ void declare(CompileOptions &options, CLI::App &command) {
       "-o,--output", options.output,
       "the executable, or the file of another stop; - is standard output");
   declareBuild(options, command);
+  command.add_option(
+      "--bits", options.bits,
+      "mean bits of a weight that a token reads: the format of each part of "
+      "the model is chosen by what it costs on a text, and its values are "
+      "rounded so that its results change least");
+  declareCalibration(options, command);
   command.add_flag("--embed-weights", options.embedWeights,
                    "put the weights into the executable");
   command.add_flag("--zero-weights", options.zeroWeights,
@@ -196,6 +211,11 @@ std::optional<std::string> resolve(CompileOptions &options) {
     options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
   if (options.cacheType != "f32" && options.cacheType != "f16")
     return "`--cache-type` is `" + options.cacheType + "`; it is f32 or f16";
+  if (std::optional<std::string> problem = bits::checkBits(options))
+    return problem;
+  if (options.bits && *stop != Stop::Executable)
+    return "`--bits` makes an executable, and `--emit=" + options.stop +
+           "` makes none";
   if (options.zeroWeights && (options.check || options.embedWeights))
     return "`--zero-weights` does not go with `--check` or `--embed-weights`";
   if (options.check && *stop != Stop::Executable)

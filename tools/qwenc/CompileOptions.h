@@ -6,11 +6,17 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace qwen {
+
+namespace bits {
+class Search;
+struct Requantised;
+} // namespace bits
 
 struct CompileOptions {
   std::string model;
@@ -35,6 +41,14 @@ struct CompileOptions {
   bool ignoreTuned = false; // takes no results of `tune` by itself
   PipelineOptions pipeline;
 
+  // The mean bits of a weight that formats are chosen for, and the text or ids
+  // that they are measured and values are rounded with; empty: a built-in text.
+  std::optional<double> bits;
+  std::string calibratePath, calibrateIds;
+  std::shared_ptr<const bits::Search> search; // its figures; null: not yet
+  // Values that the packer takes in place of the model's; null: none.
+  std::shared_ptr<const bits::Requantised> requantised;
+
   // What the command line gave and a named build must not override.
   bool formatGiven = false, activationsGiven = false, targetGiven = false,
        prefillChunkGiven = false;
@@ -45,6 +59,9 @@ void declare(CompileOptions &options, CLI::App &command);
 
 /// Declares those of them that say what is built, for other subcommands.
 void declareBuild(CompileOptions &options, CLI::App &command);
+
+/// Declares what `--bits` calibrates with.
+void declareCalibration(CompileOptions &options, CLI::App &command);
 
 /// `qwenc compile` with these options; the exit code.
 int compileModel(const CompileOptions &options);

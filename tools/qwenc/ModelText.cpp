@@ -1,6 +1,8 @@
 // ModelText.cpp - spec and generation values as JSON.
 #include "tools/qwenc/ModelText.h"
 
+#include "tools/qwenc/bits/Bits.h"
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -84,6 +86,8 @@ std::string descriptionText(const CheckpointSource &model,
                        {"attention_rows", options.pipeline.attentionRows},
                        {"barrier_spin_us", options.barrierSpinUs},
                        {"kernels", kernels}};
+  if (options.requantised && !options.requantised->description.empty())
+    text["bits"] = ordered_json::parse(options.requantised->description);
   if (!check.empty())
     text["check"] = ordered_json::parse(check);
   return dump(text, -1);

@@ -16,6 +16,7 @@ ALLOWED = {
     "codegen/tuning": ["codegen/catalog"],
     "codegen/kernels": ["codegen/formats", "codegen/targets", "codegen/catalog"],
     "codegen/formats": ["codegen/kernels", "codegen/targets", "codegen/catalog"],
+    "codegen/quantise": ["codegen/formats"],
     "codegen/targets": ["codegen/kernels", "codegen/formats", "codegen/catalog"],
     "passes/pipeline": ["passes", "codegen/catalog"],
     "passes/transforms": ["passes/ir", "codegen/catalog"],

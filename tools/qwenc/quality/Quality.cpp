@@ -3,6 +3,7 @@
 #include "frontend/weights/OpenModel.h"
 #include "tools/qwenc/Command.h"
 #include "tools/qwenc/Reporting.h"
+#include "tools/qwenc/bits/Bits.h"
 #include "tools/qwenc/quality/Divergence.h"
 #include "tools/qwenc/quality/Sample.h"
 #include "tools/qwenc/verify/Executable.h"
@@ -25,9 +26,16 @@ constexpr int64_t kLeastTokens = 2;
 struct QualityOptions {
   CompileOptions build;
   std::vector<std::string> formats = {"stored"};
+  std::vector<double> bits; // builds of `--bits`, after those of formats
   SampleSource sample{"", "", measuredText()};
   int64_t tokens = kDefaultTokens;
   bool json = false;
+};
+
+/// A build of the table.
+struct Candidate {
+  std::string name, format;
+  std::optional<double> bits;
 };
 
 struct QualityRow {
@@ -69,8 +77,9 @@ private:
   static llvm::Error said() { return llvm::createStringError(""); }
 
   llvm::Error measure() {
-    for (const std::string &format : options.formats)
-      if (llvm::Error error = checkFormat(format))
+    const std::vector<Candidate> candidates = all();
+    for (const Candidate &candidate : candidates)
+      if (llvm::Error error = check(candidate))
         return error;
     Diagnostics diags(std::cerr);
     std::optional<CheckpointSource> model =
@@ -86,7 +95,10 @@ private:
                        "` has no tokenizer; give token ids with `--ids`");
     build.context = most;
     const verify::Executable exact(folder.at("exact"), "", folder);
-    if (llvm::Error error = compileTo(exact.path, "stored", "f32"))
+    CompileOptions plain = build;
+    plain.calibratePath = plain.calibrateIds = ""; // of `--bits`
+    plain.pipeline.activations = "f32";
+    if (llvm::Error error = compileTo(exact.path, plain))
       return error;
     llvm::Expected<reference::Ids> chosen =
         sampleIds(options.sample, exact, kLeastTokens, most, vocab);
@@ -100,27 +112,43 @@ private:
     remove(exact);
     if (!options.json)
       printHead();
-    for (const std::string &format : options.formats)
-      if (llvm::Error error = add(format, vocab))
+    for (const Candidate &candidate : candidates)
+      if (llvm::Error error = add(candidate, vocab))
         return error;
     return llvm::Error::success();
   }
 
-  llvm::Error checkFormat(const std::string &format) const {
+  std::vector<Candidate> all() const {
+    std::vector<Candidate> candidates;
+    for (const std::string &format : options.formats)
+      candidates.push_back({format, format, std::nullopt});
+    for (double bits : options.bits) {
+      char name[40];
+      std::snprintf(name, sizeof(name), "%g bits", bits);
+      candidates.push_back({name, "stored", bits});
+    }
+    return candidates;
+  }
+
+  CompileOptions optionsOf(const Candidate &candidate) const {
     CompileOptions one = build;
+    one.pipeline.format = candidate.format;
+    one.bits = candidate.bits;
+    if (!candidate.bits && !options.bits.empty())
+      one.calibratePath = one.calibrateIds = "";
+    return one;
+  }
+
+  llvm::Error check(const Candidate &candidate) const {
+    CompileOptions one = optionsOf(candidate);
     one.output = folder.at("none");
-    one.pipeline.format = format;
     if (std::optional<std::string> problem = resolve(one))
       return userError(*problem);
     return llvm::Error::success();
   }
 
-  llvm::Error compileTo(const std::string &path, const std::string &format,
-                        const std::string &activations) const {
-    CompileOptions one = build;
+  static llvm::Error compileTo(const std::string &path, CompileOptions one) {
     one.output = path;
-    one.pipeline.format = format;
-    one.pipeline.activations = activations;
     return compileModel(one) == 0 ? llvm::Error::success() : said();
   }
 
@@ -132,9 +160,16 @@ private:
     return LogitsFile::open(file, vocab);
   }
 
-  llvm::Error add(const std::string &format, int64_t vocab) {
-    const verify::Executable app(folder.at(format), "", folder);
-    if (llvm::Error error = compileTo(app.path, format, activations()))
+  llvm::Error add(const Candidate &candidate, int64_t vocab) {
+    if (candidate.bits && !build.search) {
+      llvm::Expected<std::shared_ptr<bits::Search>> made =
+          bits::Search::make(optionsOf(candidate));
+      if (!made)
+        return made.takeError();
+      build.search = std::move(*made);
+    }
+    const verify::Executable app(folder.at("app"), "", folder);
+    if (llvm::Error error = compileTo(app.path, optionsOf(candidate)))
       return error;
     llvm::Expected<LogitsFile> logits = logitsOf(app, vocab);
     if (!logits)
@@ -143,7 +178,8 @@ private:
     if (!text)
       return text.takeError();
     const nlohmann::json info = nlohmann::json::parse(*text, nullptr, false);
-    QualityRow row{format, compareLogits(*reference, *logits, ids), 0, 0};
+    QualityRow row{candidate.name, compareLogits(*reference, *logits, ids), 0,
+                   0};
     try {
       row.fileBytes = info.at("weights").at("bytes").get<int64_t>();
       const nlohmann::json &plan = info.at("plan");
@@ -159,8 +195,6 @@ private:
     rows.push_back(std::move(row));
     return llvm::Error::success();
   }
-
-  std::string activations() const { return build.pipeline.activations; }
 
   /// Room for the next; what cannot be removed goes with the folder.
   static void remove(const verify::Executable &app) {
@@ -218,6 +252,11 @@ std::function<int()> addQualityCommand(CLI::App &app) {
                    "formats to measure, separated by commas")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      ->add_option("--bits", options->bits,
+                   "builds of `compile --bits` to measure, separated by commas")
+      ->delimiter(',');
+  declareCalibration(options->build, *command);
   command->add_option("--text", options->sample.textPath,
                       "file of text to measure on; default a built-in one");
   command->add_option("--ids", options->sample.idsPath,

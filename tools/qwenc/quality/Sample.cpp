@@ -17,6 +17,9 @@ namespace {
 constexpr int64_t kBytesOfToken = 16;
 constexpr int64_t kMostBytes = int64_t(96) << 10;
 
+constexpr uint8_t kCalibrationText[] = {
+#include "tools/qwenc/quality/calibration.txt.inc"
+};
 constexpr uint8_t kMeasuredText[] = {
 #include "tools/qwenc/quality/measured.txt.inc"
 };
@@ -32,6 +35,10 @@ std::string startOf(llvm::StringRef text, int64_t bytes) {
 }
 
 } // namespace
+
+llvm::StringRef calibrationText() {
+  return llvm::toStringRef(llvm::ArrayRef(kCalibrationText));
+}
 
 llvm::StringRef measuredText() {
   return llvm::toStringRef(llvm::ArrayRef(kMeasuredText));

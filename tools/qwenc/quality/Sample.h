@@ -11,7 +11,9 @@
 
 namespace qwen::quality {
 
-/// Prose and code of the project's own.
+/// Prose and code of the project's own: one text to calibrate with, another to
+/// measure on.
+llvm::StringRef calibrationText();
 llvm::StringRef measuredText();
 
 /// Where tokens come from: a file of ids, a file of text, or what is built in.

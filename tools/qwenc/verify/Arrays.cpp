@@ -84,6 +84,12 @@ bool readArray(const json &entry, llvm::StringRef body, Rows &rows) {
 } // namespace
 
 llvm::Expected<TapRows> readArrays(const std::string &path) {
+  return readArrays(path, [](llvm::StringRef) { return true; });
+}
+
+llvm::Expected<TapRows>
+readArrays(const std::string &path,
+           llvm::function_ref<bool(llvm::StringRef name)> wanted) {
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)
@@ -104,7 +110,7 @@ llvm::Expected<TapRows> readArrays(const std::string &path) {
     return damaged("its header is no JSON object");
   TapRows arrays;
   for (const auto &[name, entry] : header.items()) {
-    if (name == "__metadata__")
+    if (name == "__metadata__" || !wanted(name))
       continue;
     if (!readArray(entry, bytes.drop_front(8 + length), arrays[name]))
       return damaged("`" + name + "` is no array inside it");

@@ -57,20 +57,6 @@ std::string scheduleOf(const std::vector<std::string> &symbols) {
 
 } // namespace
 
-WorkFolder::WorkFolder() {
-  llvm::SmallString<128> made;
-  if (!llvm::sys::fs::createUniqueDirectory("qwenc-verify", made))
-    path = made.str().str();
-}
-
-WorkFolder::~WorkFolder() {
-  if (!ok())
-    return;
-  // What cannot be removed stays in the system's temporary folder.
-  std::error_code const ignored = llvm::sys::fs::remove_directories(path);
-  static_cast<void>(ignored);
-}
-
 bool isExecutable(const std::string &path) {
   if (llvm::sys::fs::is_directory(path))
     return false;
@@ -153,6 +139,11 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
                                         scheduleOf(description.at("kernels"))))
       return error;
     hasTaps = description.at("taps");
+    if (description.contains("bits")) {
+      options.pipeline.anyStored = true;
+      for (const auto &[name, told] : description["bits"].at("tensors").items())
+        madeAnew[name] = {told.at("digest"), told.at("noise")};
+    }
     if (weights.empty() && told.at("weights").is_object())
       weights = told.at("weights").at("path");
   } catch (const nlohmann::json::exception &) {
@@ -185,18 +176,23 @@ Executable::tokenize(const std::string &text) const {
   return ids;
 }
 
-llvm::Expected<TapRows> Executable::taps(const reference::Ids &ids,
-                                         bool decode) const {
+llvm::Error Executable::writeTaps(const reference::Ids &ids, bool decode,
+                                  const std::string &file) const {
   if (llvm::Error error = writeIds(ids))
     return error;
-  std::string file = folder.at("taps.safetensors");
   std::vector<std::string> arguments = {"taps", "--ids", folder.at("ids"),
                                         "-o",   file,    "--poison"};
   if (decode)
     arguments.push_back("--decode");
   llvm::Expected<std::string> out = capture(arguments);
-  if (!out)
-    return out.takeError();
+  return out ? llvm::Error::success() : out.takeError();
+}
+
+llvm::Expected<TapRows> Executable::taps(const reference::Ids &ids,
+                                         bool decode) const {
+  std::string file = folder.at("taps.safetensors");
+  if (llvm::Error error = writeTaps(ids, decode, file))
+    return error;
   llvm::Expected<TapRows> taps = readArrays(file);
   if (taps)
     if (llvm::Error error = joinQuantized(*taps))

@@ -5,28 +5,16 @@
 #include "passes/reference/Interpreter.h"
 #include "tools/qwenc/CompileOptions.h"
 #include "tools/qwenc/verify/Arrays.h"
+#include "tools/qwenc/verify/Likeness.h"
+#include "tools/qwenc/verify/WorkFolder.h"
 
 #include "llvm/Support/Error.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
 namespace qwen::verify {
-
-/// A folder that goes away with the object.
-class WorkFolder {
-public:
-  WorkFolder();
-  WorkFolder(const WorkFolder &) = delete;
-  WorkFolder &operator=(const WorkFolder &) = delete;
-  ~WorkFolder();
-
-  bool ok() const { return !path.empty(); }
-  std::string at(const std::string &name) const { return path + "/" + name; }
-
-private:
-  std::string path;
-};
 
 bool isExecutable(const std::string &path);
 
@@ -53,6 +41,9 @@ public:
 
   /// Memory starts as NaN in both.
   llvm::Expected<TapRows> taps(const reference::Ids &ids, bool decode) const;
+  /// The file that `taps` reads, at `file`.
+  llvm::Error writeTaps(const reference::Ids &ids, bool decode,
+                        const std::string &file) const;
   /// The next `count` ids, as text; `sampling` are arguments of `run`.
   llvm::Expected<std::string>
   tokens(const reference::Ids &ids, int64_t count, int64_t threads,
@@ -66,6 +57,8 @@ public:
                                      int64_t chunk) const;
 
   bool hasTaps = false;
+  /// Matrices with values made anew by `--bits`, and what it said of them.
+  std::map<std::string, Likeness> madeAnew;
   std::string path, weights;
 
 private:

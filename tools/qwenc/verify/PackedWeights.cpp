@@ -279,6 +279,23 @@ struct TensorErrors {
   }
 };
 
+/// Why a matrix made anew is not what was told of it; empty when it is.
+std::string difference(const Likeness &found, const Likeness &told) {
+  // Sums of squares in another order, and the digits of a decimal number.
+  constexpr double kRoundings = 1e-6;
+  // Far beyond what 4 bits cost, far below what another matrix has.
+  constexpr double kMostNoise = 0.5;
+  if (found.digest != told.digest)
+    return "has other values than those it was built with: digest " +
+           found.digest + ", told " + told.digest;
+  if (!(std::fabs(found.noise - told.noise) <= kRoundings) ||
+      !(found.noise <= kMostNoise))
+    return "stands for other values: " + std::to_string(found.noise) +
+           " from the checkpoint's, told " + std::to_string(told.noise) +
+           ", at most " + std::to_string(kMostNoise);
+  return "";
+}
+
 } // namespace
 
 std::optional<WeightDamage>
@@ -307,7 +324,8 @@ PackedWeights::smallBound(const std::string &name,
 }
 
 PackedWeights::Comparison
-PackedWeights::compare(const TensorIndex &index) const {
+PackedWeights::compare(const TensorIndex &index,
+                       const std::map<std::string, Likeness> &madeAnew) const {
   Comparison comparison;
   comparison.tensors = int64_t(places.size());
   std::vector<double> packed, stored, bound;
@@ -321,6 +339,9 @@ PackedWeights::compare(const TensorIndex &index) const {
     bool rounds = type.isMatrix() && tensor != index.end() &&
                   format->scaleGroup > 0 &&
                   format->storedTypes.front() != tensor->second.storedType;
+    const auto told = madeAnew.find(name);
+    const bool anew = told != madeAnew.end() && type.isMatrix();
+    LikenessSum likeness;
     int64_t lines = type.isVector() ? 1 : type.getDim(0);
     for (int64_t n = 0; n < lines; ++n) {
       rows(name, n, 1, packed);
@@ -332,6 +353,10 @@ PackedWeights::compare(const TensorIndex &index) const {
                (!readTensorRows(tensor->second, n, 1, stored) ||
                 stored.size() != packed.size()))
         stored.assign(packed.size(), std::nan(""));
+      if (anew) {
+        likeness.add(packed, stored);
+        continue;
+      }
       if (rounds)
         roundingLoss(stored, *format, bound);
       else
@@ -340,7 +365,13 @@ PackedWeights::compare(const TensorIndex &index) const {
     }
     if (type.isMatrix() && !comparison.first)
       comparison.first = smallBound(name, op);
-    if (rounds && errors.size > 0)
+    if (anew) {
+      const Likeness found = likeness.result();
+      comparison.noise[name] = found.noise;
+      if (std::string wrong = difference(found, told->second);
+          comparison.notAsTold.empty() && !wrong.empty())
+        comparison.notAsTold = "`" + name + "` " + wrong;
+    } else if (rounds && errors.size > 0)
       comparison.noise[name] = std::sqrt(errors.error / errors.size);
   }
   return comparison;

@@ -7,6 +7,7 @@
 #include "frontend/weights/TensorIndex.h"
 #include "passes/ir/QwenOps.h"
 #include "passes/reference/Parameters.h"
+#include "tools/qwenc/verify/Likeness.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -40,14 +41,18 @@ public:
 
   struct Comparison {
     std::optional<WeightDamage> first;
-    double worst = 0; // largest error in units of the bound
+    std::string notAsTold; // the first tensor made anew that is not what the
+                           // build says of it, and why; empty: none
+    double worst = 0;      // largest error in units of the bound
     int64_t tensors = 0;
     std::map<std::string, double> noise; // relative root mean square of what a
                                          // format has rounded, by tensor
   };
   /// Holds every weight to its tensor: equal, or within half a step where a
-  /// format rounds; and the bounds of coarse copies to what they must cover.
-  Comparison compare(const TensorIndex &tensors) const;
+  /// format rounds; those made anew to what was told of them; and the bounds of
+  /// coarse copies to what they must cover.
+  Comparison compare(const TensorIndex &tensors,
+                     const std::map<std::string, Likeness> &madeAnew) const;
 
 private:
   /// The first bound of a coarse copy that does not cover what the copy lacks.

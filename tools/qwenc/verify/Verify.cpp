@@ -317,15 +317,26 @@ private:
       return;
     }
     packed = std::move(*opened);
+    for (const auto &[name, told] : plain->madeAnew)
+      weightNoise[name] = told.noise;
     if (options.quick)
       return;
     PackedWeights::Comparison comparison =
-        packed->compare(*stages->source().tensors);
+        packed->compare(*stages->source().tensors, plain->madeAnew);
     weightNoise = std::move(comparison.noise);
+    if (!comparison.notAsTold.empty()) {
+      report.add("weights", false, comparison.notAsTold);
+      addFault(Blame::Weights, "weight encoding: " + comparison.notAsTold, "");
+      return;
+    }
     if (!comparison.first) {
+      const auto anew = int64_t(plain->madeAnew.size());
       report.add("weights", true,
-                 std::to_string(comparison.tensors) +
+                 std::to_string(comparison.tensors - anew) +
                      " tensors are the checkpoint's, " +
+                     (anew > 0 ? std::to_string(anew) +
+                                     " were made anew as the build says, "
+                               : "") +
                      (comparison.worst > 0
                           ? numbers("rounded by %.3f of what their format may",
                                     comparison.worst)
@@ -537,6 +548,9 @@ std::string checkExecutable(const std::string &path, const std::string &weights,
   options.weights = weights;
   options.build = build;
   options.build.check = options.build.embedWeights = options.build.time = false;
+  // Formats and values are chosen.
+  options.build.bits.reset();
+  options.build.calibratePath = options.build.calibrateIds = "";
   options.build.pipeline.dumpFolder.clear();
   options.quick = true;
   return verify::Verification(options).check();
