@@ -57,6 +57,19 @@ def test_a_pair_of_one_kernel_has_one_format(tmp_path):
     succeed(*command, "--disable-pass", "qwen-fuse-swiglu")
 
 
+def test_builds_of_bits_join_the_table(tmp_path):
+    ids = write_ids(tmp_path / "ids", IDS)
+    text = succeed(QWENC, "quality", DEMO, "--formats", "stored,q4g32", "--bits", "5,4.5", "--ids", ids, "--json")
+    rows = {row["format"]: row for row in json.loads(text)["rows"]}
+    assert list(rows) == ["stored", "q4g32", "5 bits", "4.5 bits"]
+    exact = compile_model(DEMO, tmp_path / "exact", "--activations", "f32").logits(IDS)
+    built = compile_model(DEMO, tmp_path / "five", "--bits", 5, "--context", 512)
+    assert rows["5 bits"]["kl"] == pytest.approx(divergence(exact, built.logits(IDS)), rel=1e-3)
+    assert rows["5 bits"]["file_bytes"] == built.path.with_suffix(".weights").stat().st_size
+    assert rows["5 bits"]["kl"] < rows["4.5 bits"]["kl"] < rows["q4g32"]["kl"]
+    assert rows["5 bits"]["token_bytes"] > rows["4.5 bits"]["token_bytes"] == rows["q4g32"]["token_bytes"]
+
+
 def test_text_is_measured_with_the_models_tokenizer(tmp_path):
     (tmp_path / "text").write_text("The ferry leaves at six. " * 4, encoding="utf-8")
     out = succeed(QWENC, "quality", DEMO, "--text", tmp_path / "text", "--tokens", 20)
@@ -70,6 +83,12 @@ def test_text_is_measured_with_the_models_tokenizer(tmp_path):
         (("--formats", "q4g32+lm_head"), "`--format` has `lm_head` after a `+`; it takes +PIECE=FORMAT there"),
         (("--formats", "q4g32+=q5g32"), "`--format` has `=q5g32` after a `+`; it takes +PIECE=FORMAT there"),
         (("--formats", "q4g32+down=q3"), "`--format` is `q3`; formats are stored"),
+        (("--bits", "nan"), "`--bits` is nan; it is the mean bits of a weight, such as 4.5"),
+        (("--bits", "5,four"), "could not convert: --bits = 5,four"),
+        (("--bits", "5", "--activations", "f32"), "`--bits` is for activations in q8g32, not f32"),
+        (("--calibrate", "text"), "`--calibrate` is for `--bits`, which is missing"),
+        (("--bits", "5,3"), "`--bits` is 3; the matrices of `%s` can have 4.50 to 8.50 bits a weight" % DEMO),
+        (("--bits", "5", "--calibrate", "missing"), "cannot read `missing`: No such file or directory"),
         (("--text", "missing"), "cannot read `missing`: No such file or directory"),
         (("--text", "/dev/null"), "`/dev/null` has 0 tokens; at least 2 are needed"),
         (("--text", QWENC), "is no text: it has a zero byte"),

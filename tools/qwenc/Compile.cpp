@@ -216,8 +216,9 @@ private:
       OutputFile place(options.output);
       if (llvm::Error error = place.write(""))
         return reportError(std::move(error));
-      auto made = trace.timed("measure-formats",
-                              [&] { return bits::Search::make(options); });
+      auto made = trace.timed("measure-formats", [&] {
+        return bits::Search::make(options, *options.bits);
+      });
       if (!made)
         return reportError(made.takeError());
       options.search = *made;

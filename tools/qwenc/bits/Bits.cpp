@@ -88,7 +88,7 @@ public:
       : build(std::move(given)), text{build.calibrateIds, build.calibratePath,
                                       quality::calibrationText()} {}
 
-  llvm::Error measure();
+  llvm::Error measure(llvm::ArrayRef<double> wanted);
   llvm::Expected<std::shared_ptr<const Requantised>>
   choose(double bits) const override;
 
@@ -107,7 +107,7 @@ private:
 
   static llvm::Error said() { return llvm::createStringError(""); }
 
-  llvm::Error open();
+  llvm::Error open(llvm::ArrayRef<double> wanted);
   llvm::Error writeEight();
   llvm::Expected<reference::Ids> calibrationIds() const;
   llvm::Error compensateAll(const std::map<std::string, InputRows> &inputs);
@@ -160,7 +160,7 @@ reference::Ids spread(const reference::Ids &ids, int64_t most) {
   return chosen;
 }
 
-llvm::Error Measured::open() {
+llvm::Error Measured::open(llvm::ArrayRef<double> wanted) {
   build.targets.clear();
   build.pipeline.target.clear(); // it runs here
   build.pipeline.activations = "q8g32";
@@ -170,7 +170,6 @@ llvm::Error Measured::open() {
   build.pipeline.dumpFolder.clear();
   build.pipeline.schedule.clear(); // it may be of another target
   build.pipeline.prefillChunk = kWindow;
-  const std::optional<double> wanted = build.bits;
   build.bits.reset();
   build.calibratePath = build.calibrateIds = "";
   build.check = build.embedWeights = build.time = false;
@@ -211,8 +210,8 @@ llvm::Error Measured::open() {
   for (Part &part : partsOf(step, tensors))
     parts.push_back({std::move(part), {}, 0});
   rowsOnly = lookedUp(step, tensors);
-  if (wanted)
-    if (llvm::Error error = checkRange(*wanted))
+  for (double bits : wanted)
+    if (llvm::Error error = checkRange(bits))
       return error;
   // What is rewritten has the plain layout.
   build.pipeline.screenedHead = "off";
@@ -317,10 +316,10 @@ llvm::Error Measured::measureParts(const reference::Ids &ids) {
   return llvm::Error::success();
 }
 
-llvm::Error Measured::measure() {
+llvm::Error Measured::measure(llvm::ArrayRef<double> wanted) {
   if (!folder->ok())
     return userError("no temporary folder can be made");
-  if (llvm::Error error = open())
+  if (llvm::Error error = open(wanted))
     return error;
   if (llvm::Error error = writeEight())
     return error;
@@ -494,9 +493,9 @@ Measured::choose(double bits) const {
 } // namespace
 
 llvm::Expected<std::shared_ptr<Search>>
-Search::make(const CompileOptions &build) {
+Search::make(const CompileOptions &build, llvm::ArrayRef<double> wanted) {
   auto measured = std::make_shared<Measured>(build);
-  if (llvm::Error error = measured->measure())
+  if (llvm::Error error = measured->measure(wanted))
     return std::move(error);
   return measured;
 }

@@ -8,6 +8,7 @@
 #include "frontend/weights/TensorIndex.h"
 #include "tools/qwenc/CompileOptions.h"
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
 
 #include <memory>
@@ -27,9 +28,10 @@ struct Requantised {
 class Search {
 public:
   /// `build` names model, text and the options that count for any build of it;
-  /// says on standard error how far it is.
+  /// says on standard error how far it is. Refuses any of `wanted`, in bits a
+  /// weight, that no formats of the model have, before anything is measured.
   static llvm::Expected<std::shared_ptr<Search>>
-  make(const CompileOptions &build);
+  make(const CompileOptions &build, llvm::ArrayRef<double> wanted);
   virtual ~Search() = default;
 
   /// Refuses what no formats of the model have.

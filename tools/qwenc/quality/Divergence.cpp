@@ -16,24 +16,24 @@ namespace {
 
 constexpr size_t kNpyPrefix = 10; // magic, version, length of the header
 
-/// log of the sum of exp(row[i]).
-double logSum(const float *row, int64_t count) {
-  const float most = *std::max_element(row, row + count);
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i)
-    sum += double(std::exp(row[i] - most));
-  return std::log(sum) + double(most);
-}
+struct Softmaxes {
+  double kl, logSumOther; // logSumOther: log of the sum of exp(b[i])
+};
 
-/// KL of one position.
-double divergence(const float *a, double logA, const float *b, double logB,
+/// KL of one position. Each sum of exp is taken relative to the row's largest
+/// value.
+Softmaxes compare(const float *a, float mostA, const float *b, float mostB,
                   int64_t count) {
-  double sum = 0;
+  double sumA = 0, sumB = 0, distance = 0;
   for (int64_t i = 0; i < count; ++i) {
-    const double first = double(a[i]) - logA, second = double(b[i]) - logB;
-    sum += double(std::exp(float(first))) * (first - second);
+    const auto weight = double(std::exp(a[i] - mostA));
+    sumA += weight;
+    sumB += double(std::exp(b[i] - mostB));
+    distance += weight * (double(a[i]) - double(b[i]));
   }
-  return sum;
+  const double logSumA = std::log(sumA) + double(mostA),
+               logSumB = std::log(sumB) + double(mostB);
+  return {distance / sumA - logSumA + logSumB, logSumB};
 }
 
 struct Position {
@@ -76,13 +76,15 @@ Divergence compareLogits(const LogitsFile &reference, const LogitsFile &other,
   auto work = [&] {
     for (int64_t t = next++; t < rows; t = next++) {
       const float *a = reference.row(t), *b = other.row(t);
-      const double logA = logSum(a, columns), logB = logSum(b, columns);
+      const float *topA = std::max_element(a, a + columns),
+                  *topB = std::max_element(b, b + columns);
+      const Softmaxes sums = compare(a, *topA, b, *topB, columns);
       Position &position = positions[size_t(t)];
-      position.kl = divergence(a, logA, b, logB, columns);
-      position.sameTop = std::max_element(a, a + columns) - a ==
-                         std::max_element(b, b + columns) - b;
-      position.surprise =
-          size_t(t) + 1 < ids.size() ? logB - double(b[ids[size_t(t) + 1]]) : 0;
+      position.kl = sums.kl;
+      position.sameTop = topA - a == topB - b;
+      position.surprise = size_t(t) + 1 < ids.size()
+                              ? sums.logSumOther - double(b[ids[size_t(t) + 1]])
+                              : 0;
     }
   };
   std::vector<std::thread> threads;

@@ -110,6 +110,15 @@ private:
       return logits.takeError();
     reference.emplace(std::move(*logits));
     remove(exact);
+    // Before the table, for the options may be wrong.
+    for (const Candidate &candidate : candidates)
+      if (candidate.bits && !build.search) {
+        llvm::Expected<std::shared_ptr<bits::Search>> made =
+            bits::Search::make(optionsOf(candidate), options.bits);
+        if (!made)
+          return made.takeError();
+        build.search = std::move(*made);
+      }
     if (!options.json)
       printHead();
     for (const Candidate &candidate : candidates)
@@ -161,13 +170,6 @@ private:
   }
 
   llvm::Error add(const Candidate &candidate, int64_t vocab) {
-    if (candidate.bits && !build.search) {
-      llvm::Expected<std::shared_ptr<bits::Search>> made =
-          bits::Search::make(optionsOf(candidate));
-      if (!made)
-        return made.takeError();
-      build.search = std::move(*made);
-    }
     const verify::Executable app(folder.at("app"), "", folder);
     if (llvm::Error error = compileTo(app.path, optionsOf(candidate)))
       return error;
