@@ -111,7 +111,8 @@ bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol,
          symbol.dim(knob.divides) / knob.unit % value == 0;
 }
 
-/// Largest legal value up to `wanted`, or the smallest legal one.
+/// Largest legal value up to `wanted`, or the smallest legal one; the smallest
+/// of all where none is legal.
 int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
                   const KernelSymbol &symbol, int64_t leastBits) {
   int64_t best = -1;
@@ -119,7 +120,7 @@ int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
     if (isLegal(knob, value, symbol, leastBits) &&
         (best < 0 || value <= wanted))
       best = value;
-  return best;
+  return best < 0 && !knob.values.empty() ? knob.values.front() : best;
 }
 
 /// How well an entry fits a symbol.

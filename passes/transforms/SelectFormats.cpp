@@ -5,7 +5,7 @@
 // Leaves  no `stored` weight; a linear reads quantised rows exactly when its
 // weight's format takes them Here    after fusion, so that an op's weights are
 // seen together; before kernels are chosen by format
-#include "codegen/catalog/Catalog.h"
+#include "codegen/catalog/FormatChoice.h"
 #include "passes/transforms/Passes.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -47,39 +47,16 @@ std::string formatsThatTake(const KernelCatalog &catalog,
 struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
   using Base::Base;
 
-  /// The last part of `format` that a tensor of this name is meant by.
-  llvm::StringRef wantedFormat(llvm::StringRef name) const {
-    llvm::SmallVector<llvm::StringRef> parts;
-    llvm::StringRef(format).split(parts, '+');
-    llvm::StringRef wanted = parts.front();
-    for (llvm::StringRef part : llvm::drop_begin(parts))
-      if (auto [piece, own] = part.split('='); name.contains(piece))
-        wanted = own;
-    return wanted;
-  }
-
-  /// The first format of `format` that is none; empty when all are known.
-  llvm::StringRef unknownFormat() const {
-    llvm::SmallVector<llvm::StringRef> parts;
-    llvm::StringRef(format).split(parts, '+');
-    for (size_t i = 0; i < parts.size(); ++i) {
-      const llvm::StringRef name =
-          i == 0 ? parts[i] : parts[i].split('=').second;
-      if (name != "stored" && !KernelCatalog::builtin().format(name.str()))
-        return parts[i].empty() ? "+" : parts[i];
-    }
-    return "";
-  }
-
-  mlir::LogicalResult select(ir::WeightOp op) {
+  mlir::LogicalResult select(const FormatChoice &choice, ir::WeightOp op) {
     const KernelCatalog &catalog = KernelCatalog::builtin();
     ir::WeightType type = op.getType();
     if (!type.isStored())
       return mlir::success();
-    const llvm::StringRef wanted = wantedFormat(op.getName());
+    const std::string &wanted = choice.of(op.getName());
     const CatalogFormat *chosen =
-        wanted == "stored" ? losslessFormat(catalog, type.getFormat())
-                           : catalog.format(wanted.str());
+        wanted == FormatChoice::kStored
+            ? losslessFormat(catalog, type.getFormat())
+            : catalog.format(wanted);
     if (!chosen || (!anyStored && !chosen->takesStored(type.getFormat())))
       return op.emitError() << "`" << op.getName() << "` is stored as "
                             << type.getFormat() << ", which format `" << wanted
@@ -161,17 +138,16 @@ struct SelectFormatsPass : impl::SelectFormatsBase<SelectFormatsPass> {
   }
 
   void runOnOperation() override {
-    if (llvm::StringRef unknown = unknownFormat(); !unknown.empty()) {
-      std::string names;
-      for (const CatalogFormat &known : KernelCatalog::builtin().formats)
-        names += ", " + known.name;
-      getOperation().emitError()
-          << "unknown format `" << unknown << "`; formats are stored" << names;
+    std::string error;
+    const std::optional<FormatChoice> choice =
+        FormatChoice::parse(format, KernelCatalog::builtin(), error);
+    if (!choice) {
+      getOperation().emitError() << "option `format` " << error;
       return signalPassFailure();
     }
     mlir::WalkResult walk = getOperation().walk([&](ir::WeightOp op) {
-      return mlir::failed(select(op)) ? mlir::WalkResult::interrupt()
-                                      : mlir::WalkResult::advance();
+      return mlir::failed(select(*choice, op)) ? mlir::WalkResult::interrupt()
+                                               : mlir::WalkResult::advance();
     });
     if (walk.wasInterrupted() || mlir::failed(checkPairs()))
       return signalPassFailure();

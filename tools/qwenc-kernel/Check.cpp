@@ -69,14 +69,14 @@ public:
       : catalog(catalog), flags(flags) {}
 
   bool check(const Kernel &kernel) {
-    std::vector<Group> groups = makeGroups(kernel);
+    bool good = true;
+    std::vector<Group> groups = makeGroups(kernel, good);
     std::vector<KernelSymbol> symbols;
     for (const Group &group : groups)
       symbols.insert(symbols.end(), group.symbols.begin(), group.symbols.end());
     if (symbols.empty())
-      return true;
+      return good && isLeftOut(kernel);
     const SharedObject library(symbols, flags.jobs);
-    bool good = true;
     for (const std::string &failure : library.failures()) {
       std::cerr << "qwenc-kernel: error: " << failure << "\n";
       good = false;
@@ -91,8 +91,7 @@ public:
         if (group.largest)
           most = std::max(most, headroom);
       }
-      if (!damageSeen && !group.symbols.empty() &&
-          library.find(group.symbols.front()))
+      if (!damageSeen && library.find(group.symbols.front()))
         good &= damageSeen = damageFails(library, group);
     }
     if (most > kMostHeadroom) {
@@ -136,6 +135,25 @@ private:
     return few;
   }
 
+  /// Whether the kernel may go unchecked: the formats of a run over all kernels
+  /// are none of its own.
+  bool isLeftOut(const Kernel &kernel) const {
+    if (flags.kernels.empty() && !flags.formats.empty())
+      return true;
+    const std::vector<CatalogOption> &options = kernel.interface.options;
+    std::cerr << "qwenc-kernel: error: kernel `" << kernel.interface.name
+              << "` has no instance to check";
+    if (!flags.formats.empty() && !options.empty() &&
+        options.front().name == "format") {
+      std::cerr << "; its formats are ";
+      const std::vector<std::string> &values = options.front().values;
+      for (size_t i = 0; i < values.size(); ++i)
+        std::cerr << (i ? ", " : "") << values[i];
+    }
+    std::cerr << "\n";
+    return false;
+  }
+
   static std::vector<std::string> flagsOf(const CatalogKernel &kernel) {
     std::vector<std::string> names;
     for (const CatalogOption &option : kernel.options)
@@ -167,7 +185,9 @@ private:
     return false;
   }
 
-  std::vector<Group> makeGroups(const Kernel &kernel) const {
+  /// `good` becomes false when an instance has no legal point: nothing would
+  /// check it.
+  std::vector<Group> makeGroups(const Kernel &kernel, bool &good) const {
     std::vector<Group> groups;
     const std::vector<std::string> flagNames = flagsOf(kernel.interface);
     for (const std::vector<std::string> &options :
@@ -198,6 +218,14 @@ private:
             KernelSymbol symbol{
                 kernel.interface.name, options, shape.dims, target, {}};
             symbol.dims.emplace_back("t", tokens);
+            if (const auto reason =
+                    whyNoPoint(catalog, kernel.interface, symbol)) {
+              std::cerr << "qwenc-kernel: error: " << symbol.str() << " (case "
+                        << shape.name << ") has no legal point: " << *reason
+                        << "\n";
+              good = false;
+              continue;
+            }
             const std::vector<KernelSymbol> instances =
                 points(kernel.interface, symbol, first);
             group.symbols.insert(group.symbols.end(), instances.begin(),
@@ -205,7 +233,8 @@ private:
           }
         }
         for (auto &[fma, group] : byFma)
-          groups.push_back(group);
+          if (!group.symbols.empty())
+            groups.push_back(group);
       }
     }
     return groups;
@@ -312,6 +341,14 @@ int runCheck(Flags flags) {
   for (const std::string &name : flags.kernels)
     if (!codegen::findKernel(name)) {
       std::cerr << "qwenc-kernel: error: no kernel `" << name << "`\n";
+      return 1;
+    }
+  for (const std::string &name : flags.formats)
+    if (!catalog->format(name)) {
+      std::cerr << "qwenc-kernel: error: no format `" << name << "`; formats:";
+      for (const CatalogFormat &format : catalog->formats)
+        std::cerr << " " << format.name;
+      std::cerr << "\n";
       return 1;
     }
   for (int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE})

@@ -61,4 +61,16 @@ std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog,
   return legal;
 }
 
+std::optional<std::string> whyNoPoint(const KernelCatalog &catalog,
+                                      const CatalogKernel &kernel,
+                                      const KernelSymbol &symbol) {
+  if (!legalPoints(catalog, kernel, symbol).empty())
+    return std::nullopt;
+  std::string error;
+  static_cast<void>(catalog.chooseSymbol(symbol.kernel, symbol.options,
+                                         symbol.dims, symbol.target, nullptr,
+                                         error));
+  return error;
+}
+
 } // namespace qwen

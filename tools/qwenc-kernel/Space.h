@@ -4,6 +4,7 @@
 
 #include "codegen/kernels/Kernel.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,11 @@ optionCombinations(const KernelCatalog &catalog, const CatalogKernel &kernel);
 std::vector<KernelSymbol> legalPoints(const KernelCatalog &catalog,
                                       const CatalogKernel &kernel,
                                       KernelSymbol symbol);
+
+/// Why a symbol whose `point` is empty has no legal point: what its default
+/// would break. Nothing when it has one.
+std::optional<std::string> whyNoPoint(const KernelCatalog &catalog,
+                                      const CatalogKernel &kernel,
+                                      const KernelSymbol &symbol);
 
 } // namespace qwen

@@ -2,7 +2,7 @@
 // need no model.
 #include "tools/qwenc/CompileOptions.h"
 
-#include "codegen/catalog/Catalog.h"
+#include "codegen/catalog/FormatChoice.h"
 #include "tools/qwenc/bits/Bits.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -20,25 +20,6 @@ template <typename Rows> std::string namesOf(const Rows &rows) {
   for (const auto &row : rows)
     names += (names.empty() ? "" : ", ") + row.name;
   return names;
-}
-
-/// Whether `text` is FORMAT or FORMAT+PIECE=FORMAT+...; the message otherwise.
-std::optional<std::string> checkFormats(const std::string &text) {
-  const KernelCatalog &catalog = KernelCatalog::builtin();
-  llvm::SmallVector<llvm::StringRef> parts;
-  llvm::StringRef(text).split(parts, '+');
-  for (size_t i = 0; i < parts.size(); ++i) {
-    auto [piece, name] = parts[i].split('=');
-    if (i == 0)
-      name = parts[i];
-    else if (piece.empty() || !parts[i].contains('='))
-      return "`--format` has `" + parts[i].str() +
-             "` after a `+`; it takes +PIECE=FORMAT there";
-    if (name != "stored" && !catalog.format(name.str()))
-      return "`--format` is `" + name.str() + "`; formats are stored, " +
-             namesOf(catalog.formats);
-  }
-  return std::nullopt;
 }
 
 } // namespace
@@ -198,8 +179,9 @@ std::optional<std::string> resolve(CompileOptions &options) {
   }
   if (options.output == "-" && *stop == Stop::Executable)
     return "an executable cannot go to standard output";
-  if (std::optional<std::string> problem = checkFormats(pipeline.format))
-    return problem;
+  std::string error;
+  if (!FormatChoice::parse(pipeline.format, KernelCatalog::builtin(), error))
+    return "`--format` " + error;
   if (pipeline.activations != "f32" && pipeline.activations != "q8g32")
     return "`--activations` is `" + pipeline.activations +
            "`; they are f32 or q8g32";

@@ -7,11 +7,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -82,9 +78,7 @@ double now() {
       .count();
 }
 
-struct Speed {
-  double prefill = 0, decode = 0; // tokens a second, or ratios of them
-};
+using Speed = verify::Executable::Speed; // or ratios of two
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -273,41 +267,17 @@ private:
                                const Weighing &weighing) const {
     if (stopped)
       return std::nullopt;
-    const std::string out = folder.at("speed.json");
-    remove(out); // a shorter text would leave the rest of a longer one
     // Half the context for each, where it is short.
     const int64_t room = std::max<int64_t>(1, *request.options.context / 2);
-    const std::string threads = team(),
-                      prompt = std::to_string(std::min(weighing.prompt, room)),
-                      generate =
-                          std::to_string(std::min(weighing.generate, room));
-    const llvm::StringRef words[] = {
-        path, "bench", "--json", "--weights", weights, "-t", threads,
-        "-p", prompt,  "-n",     generate,    "-r",    "1"};
-    const std::optional<llvm::StringRef> redirects[] = {
-        llvm::StringRef(""), llvm::StringRef(out), llvm::StringRef("")};
-    std::string message;
-    const int code = llvm::sys::ExecuteAndWait(
-        path, words, std::nullopt, redirects, kLimitSeconds, 0, &message);
-    auto text = llvm::MemoryBuffer::getFile(out);
-    if (code == 0 && text) {
-      const auto document =
-          nlohmann::json::parse((*text)->getBuffer().str(), nullptr, false);
-      try {
-        const nlohmann::json &row = document.at("results").at(0);
-        const Speed speed{row.at("prefill_tok_s"), row.at("decode_tok_s")};
-        if (speed.prefill > 0 && speed.decode > 0)
-          return speed;
-        message = "tells no speed";
-      } catch (const nlohmann::json::exception &) {
-        message = "tells no speed";
-      }
-    } else {
-      message = "ended with code " + std::to_string(code) + " " + message;
-    }
+    llvm::Expected<Speed> speed =
+        verify::Executable(path, weights, folder)
+            .bench(std::min(weighing.prompt, room),
+                   std::min(weighing.generate, room), team(), kLimitSeconds);
+    if (speed)
+      return *speed;
+    const std::string message = llvm::toString(speed.takeError());
     if (!stopped)
-      llvm::errs() << "note: a value is left out: its executable " << message
-                   << "\n";
+      llvm::errs() << "note: a value is left out: " << message << "\n";
     return std::nullopt;
   }
 };

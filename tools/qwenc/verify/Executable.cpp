@@ -82,7 +82,8 @@ llvm::Expected<reference::Ids> readIds(const std::string &path) {
 }
 
 llvm::Expected<std::string>
-Executable::capture(std::vector<std::string> arguments) const {
+Executable::capture(std::vector<std::string> arguments,
+                    unsigned limitSeconds) const {
   if (!weights.empty()) {
     arguments.push_back("--weights");
     arguments.push_back(weights);
@@ -98,7 +99,7 @@ Executable::capture(std::vector<std::string> arguments) const {
   std::optional<llvm::StringRef> redirects[] = {
       llvm::StringRef(""), llvm::StringRef(out), llvm::StringRef(error)};
   int status = llvm::sys::ExecuteAndWait(path, words, std::nullopt, redirects,
-                                         /*SecondsToWait=*/600, 0, &message);
+                                         limitSeconds, 0, &message);
   if (status != 0) {
     llvm::Expected<std::string> said = readAll(error);
     std::string text = said ? *said : "";
@@ -248,6 +249,27 @@ llvm::Expected<std::string> Executable::logits(const reference::Ids &ids,
     bytes->erase(0, header);
   }
   return bytes;
+}
+
+llvm::Expected<Executable::Speed>
+Executable::bench(int64_t prompt, int64_t generate, const std::string &threads,
+                  unsigned limitSeconds) const {
+  llvm::Expected<std::string> out =
+      capture({"bench", "--json", "-t", threads, "-p", std::to_string(prompt),
+               "-n", std::to_string(generate), "-r", "1"},
+              limitSeconds);
+  if (!out)
+    return out.takeError();
+  Speed speed;
+  try {
+    const nlohmann::json row = nlohmann::json::parse(*out).at("results").at(0);
+    speed = {row.at("prefill_tok_s"), row.at("decode_tok_s")};
+  } catch (const nlohmann::json::exception &) {
+    speed = {};
+  }
+  if (!(speed.prefill > 0 && speed.decode > 0))
+    return userError("`" + path + " bench` tells no speed");
+  return speed;
 }
 
 } // namespace qwen::verify

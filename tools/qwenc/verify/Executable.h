@@ -56,6 +56,14 @@ public:
   llvm::Expected<std::string> logits(const reference::Ids &ids, int64_t threads,
                                      int64_t chunk) const;
 
+  /// Tokens a second of one run of `bench`.
+  struct Speed {
+    double prefill = 0, decode = 0;
+  };
+  llvm::Expected<Speed> bench(int64_t prompt, int64_t generate,
+                              const std::string &threads,
+                              unsigned limitSeconds) const;
+
   bool hasTaps = false;
   /// Matrices with values made anew by `--bits`, and what it said of them.
   std::map<std::string, Likeness> madeAnew;
@@ -64,7 +72,13 @@ public:
 private:
   const WorkFolder &folder;
 
-  llvm::Expected<std::string> capture(std::vector<std::string> arguments) const;
+  static constexpr unsigned kLimitSeconds = 600; // of a run
+
+  /// What a run with these arguments says on standard output; the error has
+  /// what it says on the other.
+  llvm::Expected<std::string>
+  capture(std::vector<std::string> arguments,
+          unsigned limitSeconds = kLimitSeconds) const;
   llvm::Error writeIds(const reference::Ids &ids) const;
 };
 

@@ -24,7 +24,7 @@
 // F32-COUNT-3: qwen.linear %arg0
 
 // REFUSED: error: `a` is stored as q5_0, which format `bf16` does not take; formats that do: q5g32
-// UNKNOWN: error: unknown format `q3`; formats are stored, {{.*}}q8g32
+// UNKNOWN: error: option `format` is `q3`; formats are stored, {{.*}}q8g32
 func.func @step(%x: !x) -> (!y, !y, !y) {
   %a = qwen.weight "a" : !q5
   %b = qwen.weight "b" : !q5
