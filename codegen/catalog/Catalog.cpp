@@ -1,6 +1,8 @@
 // Catalog.cpp - look-ups, argument lists and the choice of a schedule point.
 #include "codegen/catalog/Catalog.h"
 
+#include "qwen/cache_layout.h"
+
 #include <algorithm>
 
 namespace qwen {
@@ -221,9 +223,14 @@ KernelCatalog::arguments(std::string_view kernelName,
       list.push_back({"xsum", operand.name, operand.role, "i16", -1});
     } else if (operand.kind == "act") {
       list.push_back({"x", operand.name, operand.role, "f32", -1});
+    } else if (operand.type == "kv") {
+      // The head width matters to no plane's name or type.
+      for (const CachePlane &plane : cachePlanes(kv, operand.kind == "keys", 0))
+        list.push_back({operand.name + std::string(plane.suffix), operand.name,
+                        operand.role, std::string(plane.type), -1});
     } else {
-      list.push_back({operand.name, operand.name, operand.role,
-                      operand.type == "kv" ? kv : operand.type, -1});
+      list.push_back(
+          {operand.name, operand.name, operand.role, operand.type, -1});
     }
   }
   return list;

@@ -88,7 +88,7 @@ public:
   const Format &format() const { return *weightFormat; }
   /// From here on `format` and `weight` mean the format's coarse copy.
   void useCoarse() { weightFormat = weightFormat->coarse(); }
-  Halide::Type cacheType() const; // of the kv option
+  Halide::Type cacheType() const; // of the kv option, if it is no int8
 
   /// T: the constant 1, or the scalar argument.
   Halide::Expr tokens() const;
@@ -158,7 +158,8 @@ CatalogOption formatOption();
 CatalogOption screenFormatOption(); // formats with a coarse copy
 CatalogOption actOption();
 CatalogOption quantisedActOption(); // q8g32 only
-CatalogOption kvOption();
+CatalogOption kvOption();           // of a type that every value has for itself
+CatalogOption anyKvOption();        // or of rows quantised as a whole
 CatalogOption flagOption(const char *name);
 CatalogOperand operand(const char *name, const char *kind, const char *width,
                        const char *when = "");

@@ -54,6 +54,15 @@ inline Halide::Expr powerOfTwo(Halide::Expr n) {
   return reinterpret<float>(reinterpret<uint32_t>(biased) << 23);
 }
 
+/// 1 / scale, by which a group becomes bytes; 0, and all of it is zero, where
+/// the group is too small to scale.
+inline Halide::Expr inverseScale(Halide::Expr scale) {
+  using namespace Halide;
+  constexpr float kSmallestScale = 1e-30f; // its inverse is finite
+  return select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale),
+                0.0f);
+}
+
 /// x / (1 + exp(-x)), without overflow on either side.
 inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
   using namespace Halide;

@@ -145,11 +145,11 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
     if (argument.plane >= 0) {
       allocate(buffer, planeBytes(format->planes[size_t(argument.plane)],
                                   width(operand), dim("k")));
-    } else if (operand.kind == "keys" || operand.kind == "values") {
+    } else if (isCache(argument)) {
       const int64_t heads = dim("g") > 0   ? dim("g")
                             : dim("m") > 0 ? dim("m") / dim("c")
                                            : 1;
-      allocate(buffer, heads * dim("c") * dim("s") * element);
+      allocate(buffer, heads * planeOf(argument).headBytes(dim("s")));
     } else if (operand.kind == "ids") {
       allocate(buffer, roundUp((tokens + kSpareRows) * element, 64));
     } else if (operand.kind == "vec") {
@@ -188,12 +188,14 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
                            : random.normal(0, i) * 0.05);
     return;
   }
-  if (operand.kind == "keys" || operand.kind == "values") {
+  if (isCache(buffer.argument)) {
+    const CachePlane plane = planeOf(buffer.argument);
     for (int64_t s = 0; s < firstPosition + tokenCount; ++s)
-      for (int64_t c = 0; c < dim("c"); ++c)
-        store(operand.kind == "keys" ? (s / 64 * dim("c") + c) * 64 + s % 64
-                                     : s * dim("c") + c,
-              random.normal(s, c));
+      for (int64_t c = 0; c < plane.columns; ++c)
+        store(plane.index(s, c),
+              type == "u8"               ? double(1 + random.bits(s, c) % 255)
+              : plane.suffix == ".scale" ? 0.01 + 0.02 * random.uniform(s, c)
+                                         : random.normal(s, c));
     return;
   }
   if (operand.kind == "ids") {
@@ -310,12 +312,41 @@ Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
   return sum;
 }
 
+bool Trial::isCache(const KernelArgument &argument) const {
+  const std::string &kind = operandOf(argument).kind;
+  return kind == "keys" || kind == "values";
+}
+
+bool Trial::quantisedCache() const {
+  return optionOf(symbol, kernel, "kv") == "int8";
+}
+
+CachePlane Trial::planeOf(const KernelArgument &argument) const {
+  for (const CachePlane &plane :
+       cachePlanes(optionOf(symbol, kernel, "kv"),
+                   operandOf(argument).kind == "keys", dim("c")))
+    if (argument.name == argument.operand + std::string(plane.suffix))
+      return plane;
+  throw KernelError{"no plane `" + argument.name + "`"};
+}
+
+double Trial::cached(std::string_view name, int64_t position,
+                     int64_t column) const {
+  const Buffer &buffer = find(name);
+  return load(buffer, planeOf(buffer.argument).index(position, column));
+}
+
 double Trial::key(int64_t position, int64_t c) const {
-  return load(find("keys"),
-              (position / 64 * dim("c") + c) * 64 + position % 64);
+  if (!quantisedCache())
+    return cached("keys", position, c);
+  const KeyColumn column = keyColumn(c, dim("c"));
+  return column.slow ? cached("keys.slow", position, column.column)
+                     : (cached("keys", position, column.column) - 128) *
+                           cached("keys.scale", position, 0);
 }
 double Trial::value(int64_t position, int64_t c) const {
-  return load(find("values"), position * dim("c") + c);
+  const double stored = cached("values", position, c);
+  return quantisedCache() ? (stored - 128) * valueScale(position) : stored;
 }
 
 void Trial::out(std::string_view name, int64_t row, int64_t column,
@@ -335,20 +366,52 @@ double withCacheRounding(const Trial &trial, double value, double bound) {
 }
 } // namespace
 
+void Trial::expectCached(const std::string &name, int64_t head, int64_t t,
+                         int64_t column, double value, double bound) {
+  const CachePlane plane = planeOf(find(name).argument);
+  expected[name].push_back(
+      {head * dim("s") * plane.columns + plane.index(firstPosition + t, column),
+       t, value, bound});
+}
+
 void Trial::cacheKey(int64_t head, int64_t t, int64_t c, double value,
                      double bound) {
-  const int64_t position = firstPosition + t;
-  expected["keys"].push_back(
-      {((head * (dim("s") / 64) + position / 64) * dim("c") + c) * 64 +
-           position % 64,
-       t, value, withCacheRounding(*this, value, bound)});
+  expectCached("keys", head, t, c, value,
+               withCacheRounding(*this, value, bound));
 }
 
 void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value,
                        double bound) {
-  expected["values"].push_back(
-      {(head * dim("s") + firstPosition + t) * dim("c") + c, t, value,
-       withCacheRounding(*this, value, bound)});
+  expectCached("values", head, t, c, value,
+               withCacheRounding(*this, value, bound));
+}
+
+void Trial::cacheRow(bool keys, int64_t head, int64_t t) {
+  const int64_t width = dim("c");
+  const std::string name = keys ? "keys" : "values";
+  const auto x = [&](int64_t c) { return in("x", t, head * width + c); };
+  const auto columnOf = [&](int64_t c) {
+    return keys ? keyColumn(c, width) : KeyColumn{false, c};
+  };
+  if (!quantisedCache()) {
+    for (int64_t c = 0; c < width; ++c)
+      expectCached(name, head, t, c, x(c), withCacheRounding(*this, x(c), 0));
+    return;
+  }
+  double peak = 0;
+  for (int64_t c = 0; c < width; ++c)
+    if (!columnOf(c).slow)
+      peak = std::max(peak, std::fabs(x(c)));
+  const double scale = peak / 127;
+  expectCached(name + ".scale", head, t, 0, scale, kEpsilon * scale);
+  for (int64_t c = 0; c < width; ++c)
+    if (const KeyColumn column = columnOf(c); column.slow)
+      expectCached(name + ".slow", head, t, column.column, x(c),
+                   std::fabs(x(c)) * 0x1p-11 + 0x1p-25);
+    else // an integer next to the ratio
+      expectCached(name, head, t, column.column,
+                   128 + (peak > 0 ? x(c) / scale : 0),
+                   0.5 + 4 * 127 * kEpsilon);
 }
 
 std::vector<uint8_t *> Trial::hosts() const {
@@ -409,7 +472,7 @@ void Trial::adoptReference(const Trial &other) {
   const int64_t skipped = firstPosition - other.firstPosition;
   for (const auto &[name, rows] : other.expected) {
     const bool cache =
-        name == "keys" || name == "values"; // indexed by position, not by row
+        isCache(find(name).argument); // indexed by position, not by row
     const int64_t stride = cache ? 0 : std::max<int64_t>(1, find(name).stride);
     for (Expected row : rows) {
       row.row -= skipped;
@@ -448,7 +511,7 @@ Trial::Verdict Trial::judge() const {
         if (row.bound > 0)
           verdict.worst = std::max(verdict.worst, error / row.bound);
       }
-    const bool cache = name == "keys" || name == "values";
+    const bool cache = isCache(buffer->argument);
     for (int64_t i = 0; cache && i < buffer->size / element; ++i)
       if (!named[size_t(i)] && std::memcmp(buffer->bytes + i * element,
                                            &buffer->before[size_t(i * element)],
@@ -490,8 +553,7 @@ int64_t Trial::inputBytes() const {
   int64_t total = 0;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
     if (buffer && operandOf(buffer->argument).role != "output" &&
-        (buffer->argument.plane >= 0 || buffer->argument.name == "keys" ||
-         buffer->argument.name == "values"))
+        (buffer->argument.plane >= 0 || isCache(buffer->argument)))
       total += buffer->size;
   return total;
 }

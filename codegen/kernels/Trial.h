@@ -6,6 +6,7 @@
 #pragma once
 
 #include "codegen/kernels/Kernel.h"
+#include "qwen/cache_layout.h"
 
 #include <array>
 #include <cmath>
@@ -78,6 +79,12 @@ public:
   const Sum &product(std::string_view name, int64_t t, int64_t n) const;
   double key(int64_t position, int64_t c) const;
   double value(int64_t position, int64_t c) const;
+  /// True of an int8 cache.
+  bool quantisedCache() const;
+  /// Of an int8 cache's values.
+  double valueScale(int64_t position) const {
+    return in("values.scale", 0, position);
+  }
   /// What the kernel wrote to an output, for outputs that follow from another.
   double result(std::string_view name, int64_t row, int64_t column) const {
     return in(name, row, column);
@@ -92,6 +99,8 @@ public:
                 double bound);
   void cacheValue(int64_t head, int64_t position, int64_t c, double value,
                   double bound);
+  /// Of row t of `x`, all columns of a head, in the keys or the values.
+  void cacheRow(bool keys, int64_t head, int64_t t);
 
   /// The compiled function; scalars and buffers are passed with descriptors
   /// that hold nothing but `host`.
@@ -154,6 +163,12 @@ private:
   std::vector<const uint8_t *> panelOf(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;
+  bool isCache(const KernelArgument &argument) const;
+  CachePlane planeOf(const KernelArgument &argument) const; // of a cache
+  /// An element of the first head of plane `name`.
+  double cached(std::string_view name, int64_t position, int64_t column) const;
+  void expectCached(const std::string &name, int64_t head, int64_t t,
+                    int64_t column, double value, double bound);
   const Buffer &find(std::string_view name) const;
   void allocate(Buffer &buffer, int64_t bytes);
   void fill(Buffer &buffer, uint64_t seed);

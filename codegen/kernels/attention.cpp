@@ -2,7 +2,7 @@
 // cache, by online softmax.
 //
 // Shapes    q, y [T, H·C] from the kv head's first query (R heads of C
-// columns), keys [S/64][C][64], values [S][C]
+// columns), keys [S/64][C][64], values [S][C], or int8 (Int8Attention.cpp)
 // Numerics  blocks of 64 absolute positions, ascending: scores in units of ln 2
 // by fma over c; weights 2^(score - e), where e is the block's largest score
 // rounded up to an integer; 16 partial sums and the weighted values by fma over
@@ -10,6 +10,7 @@
 // exact; the partial sums meet by halves at the end. Nothing depends on T.
 // Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
 // arXiv 1805.02867
+#include "codegen/kernels/Int8Attention.h"
 #include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
@@ -24,6 +25,8 @@ using namespace Halide;
 constexpr int kBlock = 64;
 
 void build(BuildContext &context) {
+  if (context.option("kv") == "int8")
+    return buildInt8Attention(context);
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
   const Extents rows{
@@ -165,18 +168,28 @@ void build(BuildContext &context) {
       .unroll(r);
 }
 
+std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {
+  std::vector<double> query;
+  for (int64_t c = 0; c < trial.dim("c"); ++c)
+    query.push_back(trial.in("q", t, r * trial.dim("c") + c));
+  return query;
+}
+
 void reference(Trial &trial) {
   const int64_t width = trial.dim("c");
+  const bool int8 = trial.quantisedCache();
   std::vector<double> weights;
   for (int64_t t = 0; t < trial.tokens(); ++t)
     for (int64_t r = 0; r < trial.dim("r"); ++r) {
+      const std::vector<double> query =
+          int8 ? int8Query(trial, t, r) : plainQuery(trial, t, r);
       const int64_t count = trial.position() + t + 1;
       weights.assign(size_t(count), 0);
       double peak = -1e300, sum = 0, scoreBound = 0;
       for (int64_t s = 0; s < count; ++s) {
         Sum dot;
         for (int64_t c = 0; c < width; ++c)
-          dot.add(trial.in("q", t, r * width + c) * trial.key(s, c));
+          dot.add(query[size_t(c)] * trial.key(s, c));
         weights[size_t(s)] = dot.value / std::sqrt(double(width));
         scoreBound =
             std::max(scoreBound, dot.bound() / std::sqrt(double(width)));
@@ -191,7 +204,8 @@ void reference(Trial &trial) {
         // An error of a score is a relative error of its weight.
         trial.out("y", t, r * width + c, mixed.value,
                   mixed.bound() +
-                      (scoreBound + kEpsilon) * std::sqrt(mixed.squares));
+                      (scoreBound + kEpsilon) * std::sqrt(mixed.squares) +
+                      (int8 ? codedWeightsBound(trial, weights, sum, c) : 0));
       }
     }
 }
@@ -204,7 +218,7 @@ Kernel attention() {
   return {
       .interface =
           {.name = "attention",
-           .options = {kvOption()},
+           .options = {anyKvOption()},
            .dims = {"h", "r", "c", "s", "t"},
            .multiples = {{"c", 16}, {"s", 64}},
            .operands = {operand("q", "rows", "h*c"),

@@ -12,8 +12,6 @@ namespace {
 
 using namespace Halide;
 
-constexpr float kSmallestScale = 1e-30f; // its inverse is finite
-
 void build(BuildContext &context) {
   const int width = context.dim("k"), groups = width / 32;
   const ImageParam x = context.rows("x", width);
@@ -27,9 +25,7 @@ void build(BuildContext &context) {
   peak(group, token) =
       treeMax([&](int i) -> Expr { return largest(i, group, token); });
   xs(group, token) = peak(group, token) / 127.0f;
-  Expr scale = xs(k / 32, token);
-  Expr inverse =
-      select(scale > kSmallestScale, 1.0f / max(scale, kSmallestScale), 0.0f);
+  Expr inverse = inverseScale(xs(k / 32, token));
   xq(k, token) = cast<int8_t>(cast<int32_t>(round(x(k, token) * inverse)));
   Func sum("sum");
   sum(group, token) = 0;

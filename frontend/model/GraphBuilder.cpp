@@ -9,8 +9,6 @@ using namespace mlir;
 namespace qwen {
 namespace {
 
-constexpr int64_t kCacheBlock = 64; // positions, see ARCHITECTURE.md
-
 std::string shapeText(llvm::ArrayRef<int64_t> shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i)

@@ -8,6 +8,8 @@
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 
+#include "qwen/cache_layout.h"
+
 #include <string>
 
 #include "passes/ir/QwenEnums.h.inc"

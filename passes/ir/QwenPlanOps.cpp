@@ -48,6 +48,8 @@ LogicalResult DispatchOp::verify() {
 LogicalResult TapOp::verify() {
   // tap_c1
   size_t wanted = isa<ActType>(getType()) ? 3 : 1;
+  if (auto cache = dyn_cast<CacheType>(getType()); cache && getCache())
+    wanted = cache.getPlanes(*getCache()).size();
   if (getPlaces().size() != wanted)
     return emitOpError() << "has " << getPlaces().size() << " slots, not "
                          << wanted;

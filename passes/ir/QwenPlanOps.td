@@ -95,7 +95,7 @@ def Qwen_TapOp : Qwen_Op<"tap", [HasParent<"StepOp">]> {
     appends among those of earlier steps.
 
     Constraints:
-    * (C1) there are three slots (values, scales, sums) for quantised rows, else one.
+    * (C1) there are three slots (values, scales, sums) for quantised rows, one for each plane of a cache, else one.
     * (C2) no slot is in `weights` or `ids`.
     * (C3) the kind is given exactly for a cache.
 

@@ -55,21 +55,30 @@ def Qwen_CacheType : Qwen_Type<"Cache", "cache"> {
 
     Constraints:
     * (C1) three positive dimensions, S a multiple of 64.
-    * (C2) element is `f32` or `f16`.
+    * (C2) element is `f32`, `f16` or `int8`.
 
     ```mlir
     !qwen.cache<[4096, 2, 64], "f16">
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, StringRefParameter<"`f32` or `f16`">:$element);
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, StringRefParameter<"`f32`, `f16` or `int8`">:$element);
   let assemblyFormat = "`<` `[` $shape `]` `,` $element `>`";
   let extraClassDeclaration = [{
     int64_t getPositions() const { return getShape()[0]; }  // S
     int64_t getHeads() const { return getShape()[1]; }      // G
     int64_t getHeadWidth() const { return getShape()[2]; }  // C
-    int64_t getElementBytes() const { return getElement() == "f16" ? 2 : 4; }
-    /// Bytes of the whole cache; keys and values take the same.
-    int64_t getBytes() const { return getPositions() * getHeads() * getHeadWidth() * getElementBytes(); }
+    /// Rows are quantised as a whole: what writes them has to see all of a head.
+    bool isQuantised() const { return getElement() == "int8"; }
+    std::vector<CachePlane> getPlanes(CacheKind kind) const {
+      return cachePlanes(std::string_view(getElement()), kind == CacheKind::Key, getHeadWidth());
+    }
+    /// Bytes of the whole cache.
+    int64_t getBytes(CacheKind kind) const {
+      int64_t bytes = 0;
+      for (const CachePlane &plane : getPlanes(kind))
+        bytes += getHeads() * plane.headBytes(getPositions());
+      return bytes;
+    }
   }];
 }
 

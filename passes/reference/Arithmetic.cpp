@@ -2,6 +2,8 @@
 // say.
 #include "passes/reference/Arithmetic.h"
 
+#include "qwen/cache_layout.h"
+
 #include "llvm/ADT/APFloat.h"
 
 #include <algorithm>
@@ -18,15 +20,72 @@ double roundToHalf(double value) {
   return half.convertToDouble();
 }
 
-bool Cache::append(const Rows &x, int64_t position) {
+namespace {
+
+/// Half a step of 127 to the largest: the rounding of q8g32 groups and of what
+/// int8 caches have in bytes.
+struct Scale {
+  float scale, inverse;
+  explicit Scale(float peak) {
+    constexpr float kSmallestScale = 1e-30f; // its inverse is finite
+    scale = peak / 127.0f;
+    inverse = scale > kSmallestScale ? 1.0f / scale : 0.0f;
+  }
+  double round(double value) const {
+    return double(scale) * std::nearbyint(float(value) * inverse);
+  }
+};
+
+/// The largest of a head's columns that are not slow.
+float fastPeak(const Cache &cache, const double *row, int64_t head) {
+  float peak = 0;
+  for (int64_t c = head * cache.headWidth; c < (head + 1) * cache.headWidth;
+       ++c)
+    if (!cache.isSlow(c))
+      peak = std::max(peak, std::fabs(float(row[c])));
+  return peak;
+}
+
+} // namespace
+
+bool Cache::isSlow(int64_t c) const {
+  return keys && keyColumn(c % headWidth, headWidth).slow;
+}
+
+Rows Cache::scales(const Rows &x) const {
+  Rows y(x.tokens, x.width / headWidth);
+  for (int64_t t = 0; t < x.tokens; ++t)
+    for (int64_t head = 0; head < y.width; ++head)
+      y.row(t)[head] = Scale(fastPeak(*this, x.row(t), head)).scale;
+  return y;
+}
+
+Rows Cache::round(const Rows &x) const {
+  Rows y(x.tokens, x.width);
+  for (int64_t i = 0; i < x.tokens * x.width; ++i)
+    y.values[size_t(i)] = element == "f32" ? float(x.values[size_t(i)])
+                                           : roundToHalf(x.values[size_t(i)]);
+  if (element != "int8")
+    return y;
+  for (int64_t t = 0; t < x.tokens; ++t)
+    for (int64_t head = 0; head < x.width / headWidth; ++head) {
+      const Scale scale(fastPeak(*this, x.row(t), head));
+      for (int64_t c = head * headWidth; c < (head + 1) * headWidth; ++c)
+        if (!isSlow(c))
+          y.row(t)[c] = scale.round(x.row(t)[c]);
+    }
+  return y;
+}
+
+bool Cache::append(const Rows &x, int64_t position, bool rounded) {
   if (position < 0 || position + x.tokens > capacity)
     return false;
   auto end = size_t((position + x.tokens) * width);
   if (values.size() < end)
     values.resize(end, std::numeric_limits<double>::quiet_NaN());
-  for (int64_t i = 0; i < x.tokens * width; ++i)
-    values[size_t(position * width + i)] =
-        half ? roundToHalf(x.values[size_t(i)]) : float(x.values[size_t(i)]);
+  const Rows kept = rounded ? x : round(x);
+  std::copy(kept.values.begin(), kept.values.end(),
+            values.begin() + position * width);
   return true;
 }
 
@@ -83,8 +142,20 @@ Rows rope(const Rows &x, double theta, int64_t headWidth, int64_t position) {
   return y;
 }
 
-Rows attention(const Rows &q, const Cache &keys, const Cache &values,
+Rows attentionQueries(const Rows &q, const Cache &keys) {
+  if (keys.element != "int8")
+    return q;
+  const Rows rounded = keys.round(q);
+  Rows y = q;
+  for (int64_t i = 0; i < q.tokens * q.width; ++i)
+    if (!keys.isSlow(i % q.width))
+      y.values[size_t(i)] = rounded.values[size_t(i)];
+  return y;
+}
+
+Rows attention(const Rows &rows, const Cache &keys, const Cache &values,
                int64_t headWidth, int64_t position, AttentionRows *between) {
+  const Rows q = attentionQueries(rows, keys);
   Rows y(q.tokens, q.width);
   int64_t queriesPerHead = q.width / keys.width;
   int64_t heads = q.width / headWidth, positions = position + q.tokens;
@@ -135,17 +206,14 @@ Rows add(const Rows &a, const Rows &b) {
 
 Rows quantize(const Rows &x) {
   constexpr size_t kGroup = 32;
-  constexpr float kSmallestScale = 1e-30f; // its inverse is finite
   Rows y(x.tokens, x.width);
   for (size_t begin = 0; begin < x.values.size(); begin += kGroup) {
     float peak = 0;
     for (size_t i = begin; i < begin + kGroup; ++i)
       peak = std::max(peak, std::fabs(float(x.values[i])));
-    float scale = peak / 127.0f;
-    float inverse = scale > kSmallestScale ? 1.0f / scale : 0.0f;
+    const Scale scale(peak);
     for (size_t i = begin; i < begin + kGroup; ++i)
-      y.values[i] =
-          double(scale) * std::nearbyint(float(x.values[i]) * inverse);
+      y.values[i] = scale.round(x.values[i]);
   }
   return y;
 }

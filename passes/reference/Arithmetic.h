@@ -1,12 +1,13 @@
 // Arithmetic.h - the plain meaning of every op in f64, on rows in host memory.
 //
 // Shapes   rows [T, X], slowest first, without padding
-// Numerics f64; only what a type says is rounded: q8g32 values, cache elements,
-//          the RoPE table
+// Numerics f64; only what a type says is rounded: q8g32 values, cache elements
+//          and queries of int8 keys, the RoPE table
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace qwen::reference {
@@ -27,17 +28,25 @@ struct Rows {
 
 /// The keys or values of one layer: rows [G·C] of the positions written so far.
 struct Cache {
-  int64_t width = 0;          // G · C
-  int64_t capacity = 0;       // S
-  bool half = false;          // elements are f16
+  int64_t width = 0;           // G · C
+  int64_t capacity = 0;        // S
+  int64_t headWidth = 0;       // C
+  std::string element = "f32"; // or "f16" or "int8"
+  bool keys = false;
   std::vector<double> values; // NaN where nothing was written
 
   const double *row(int64_t position) const {
     return values.data() + position * width;
   }
-  /// Writes rows at position, position + 1, ..., rounded to the element type.
-  /// False, and nothing is written, when they do not fit.
-  bool append(const Rows &x, int64_t position);
+  /// Writes rows at position, position + 1, ..., `rounded` to the element type
+  /// or to be. False, and nothing is written, when they do not fit.
+  bool append(const Rows &x, int64_t position, bool rounded = false);
+  /// What the cache has of rows that are appended.
+  Rows round(const Rows &x) const;
+  /// Whether int8 keeps column c of a row as f16.
+  bool isSlow(int64_t c) const;
+  /// Of int8: the largest magnitude in bytes of each head [T, G] / 127.
+  Rows scales(const Rows &x) const;
 };
 
 double dot(const double *a, const double *b, int64_t size);
@@ -60,6 +69,10 @@ struct AttentionRows {
   Rows scores;  // q · k / sqrt(C)
   Rows softmax; // its softmax over the positions seen
 };
+
+/// Queries as attention over `keys` takes them: int8 keys multiply 8 bits, with
+/// a scale for each head, in the columns that they have in bytes.
+Rows attentionQueries(const Rows &q, const Cache &keys);
 
 /// Source HF eager_attention_forward with repeat_kv; row 0 is at `position`.
 Rows attention(const Rows &q, const Cache &keys, const Cache &values,

@@ -10,6 +10,35 @@ constexpr int64_t kGroup = 16; // the shortest group of any format
 
 double magnitude(double value) { return std::fabs(value); }
 
+/// What rounding to a byte times `scale` may lose: half a step, and a few ulp
+/// of the ratio.
+double byteStep(double scale) {
+  return scale * (0.5 + 4 * 127 * kEpsilon) + 1e-30;
+}
+
+/// Int8 values are multiplied by weights of 14 bits, of the largest in a block
+/// of positions times its scale: the standard deviation of their sum's error.
+double codedWeightsLoss(const double *softmax, int64_t count,
+                        const Cache &values, const Rows &scales, int64_t column,
+                        double squares) {
+  constexpr int64_t kBlock = 64;
+  constexpr double kLargestCode = 16383;
+  const int64_t head = column / values.headWidth;
+  double loss = 0;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    double peak = 0, quants = 0;
+    const int64_t end = std::min(begin + kBlock, count);
+    for (int64_t p = begin; p < end; ++p) {
+      const double scale = scales.row(p)[head];
+      peak = std::max(peak, softmax[p] * scale);
+      if (scale > 0)
+        quants += std::pow(values.row(p)[column] / scale, 2);
+    }
+    loss += std::pow(peak / kLargestCode, 2) / 12 * quants;
+  }
+  return std::sqrt(loss) + kEpsilon * std::sqrt(squares);
+}
+
 } // namespace
 
 double termSquares(const double *a, const double *b, int64_t size,
@@ -106,9 +135,16 @@ Rows addBound(const Bounded &a, const Rows &b) {
   return bound;
 }
 
-Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
+Rows attentionBound(const Rows &rows, const Cache &keys, const Cache &values,
                     int64_t headWidth, int64_t position,
                     const AttentionRows &between) {
+  constexpr double kCodes = 6; // standard deviations: the worst of many
+  const Rows q = attentionQueries(rows, keys);
+  const bool coded = values.element == "int8";
+  Rows kept(position + q.tokens, values.width), scales;
+  std::copy_n(values.values.begin(), kept.values.size(), kept.values.begin());
+  if (coded)
+    scales = values.scales(kept);
   Rows bound(q.tokens, q.width);
   int64_t heads = q.width / headWidth, positions = position + q.tokens;
   int64_t queriesPerHead = q.width / keys.width;
@@ -138,7 +174,10 @@ Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
         // An error of a score is a relative error of its weight.
         bound.row(t)[head * headWidth + i] =
             sumBound(count, squares, sum) +
-            2 * (scoreBound + 2 * kEpsilon) * std::sqrt(squares);
+            2 * (scoreBound + 2 * kEpsilon) * std::sqrt(squares) +
+            (coded ? kCodes * codedWeightsLoss(softmax, count, values, scales,
+                                               kvBegin + i, squares)
+                   : 0);
       }
     }
   return bound;
@@ -152,16 +191,22 @@ Rows quantizeBound(const Rows &x) {
     for (size_t i = begin; i < begin + kQuantized; ++i)
       peak = std::max(peak, magnitude(x.values[i]));
     std::fill_n(bound.values.begin() + ptrdiff_t(begin), kQuantized,
-                peak / 127 * (0.5 + 4 * 127 * kEpsilon) + 1e-30);
+                byteStep(peak / 127));
   }
   return bound;
 }
 
-void addCacheRounding(Bounded &x, bool half) {
-  double step = half ? 0x1p-11 : kEpsilon / 2;
-  double least = half ? 0x1p-25 : 1e-40; // half of the smallest step
-  for (size_t i = 0; i < x.bound.values.size(); ++i)
-    x.bound.values[i] += step * magnitude(x.value.values[i]) + least;
+void addCacheRounding(Bounded &x, const Cache &cache) {
+  const bool single = cache.element == "f32";
+  double step = single ? kEpsilon / 2 : 0x1p-11;
+  double least = single ? 1e-40 : 0x1p-25; // half of the smallest step
+  const bool bytes = cache.element == "int8";
+  const Rows scales = bytes ? cache.scales(x.value) : Rows();
+  for (int64_t t = 0; t < x.bound.tokens; ++t)
+    for (int64_t c = 0; c < x.bound.width; ++c)
+      x.bound.row(t)[c] += bytes && !cache.isSlow(c)
+                               ? byteStep(scales.row(t)[c / cache.headWidth])
+                               : step * magnitude(x.value.row(t)[c]) + least;
 }
 
 } // namespace qwen::reference

@@ -53,6 +53,6 @@ Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
 Rows quantizeBound(const Rows &x);
 
 /// Of rows kept in a cache: half a step of its element.
-void addCacheRounding(Bounded &x, bool half);
+void addCacheRounding(Bounded &x, const Cache &cache);
 
 } // namespace qwen::reference

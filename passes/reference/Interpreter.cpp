@@ -200,12 +200,15 @@ LogicalResult Step::append(Operation *op, Value cache, FailureOr<Bounded> x,
   Cache *target = caches.at(cache);
   if (owner.options.tap)
     owner.options.tap(ir::tapName(op), x->value);
+  bool rounded = false;
   if (checks()) {
-    addCacheRounding(*x, target->half);
-    if (auto other = owner.options.check(op, x->value, x->bound))
+    addCacheRounding(*x, *target);
+    if (auto other = owner.options.check(op, x->value, x->bound)) {
       x->value = std::move(*other);
+      rounded = true;
+    }
   }
-  if (!target->append(x->value, index(position)))
+  if (!target->append(x->value, index(position), rounded))
     return op->emitOpError()
            << x->value.tokens << " rows at position " << index(position)
            << " do not fit in a cache of " << target->capacity << " positions";
@@ -240,7 +243,9 @@ LogicalResult Step::visit(Operation *op) {
         Cache &state = owner.caches[{cache.getLayer(), cache.getKind()}];
         state.width = type.getHeads() * type.getHeadWidth();
         state.capacity = type.getPositions();
-        state.half = type.getElement() == "f16";
+        state.headWidth = type.getHeadWidth();
+        state.element = type.getElement().str();
+        state.keys = cache.getKind() == ir::CacheKind::Key;
         caches[cache.getResult()] = &state;
         return success();
       })

@@ -80,10 +80,12 @@ private:
   }
 
   /// The bytes behind a slot over all chunks and rows.
-  Range rangeOf(mlir::Value value, ir::SlotAttr slot) const {
+  Range rangeOf(mlir::Value value, const KernelArgument &argument,
+                ir::SlotAttr slot) const {
     int64_t begin = slot.getOffset();
     if (auto cache = llvm::dyn_cast<ir::CacheType>(value.getType()))
-      return {slot.getArena(), begin, begin + cache.getBytes()};
+      return {slot.getArena(), begin,
+              begin + cache.getHeads() * cachePlace(cache, argument).headBytes};
     return {slot.getArena(), begin, begin + rows * slot.getTokenBytes()};
   }
 
@@ -97,8 +99,11 @@ private:
     return tail ? mlir::Value(tail.getX()) : value;
   }
 
-  /// What an activation's argument is called by writers and readers alike.
+  /// What an activation's or a cache's argument is called by writers and
+  /// readers alike.
   static std::string part(const KernelArgument &argument) {
+    if (size_t dot = argument.name.find('.'); dot != std::string::npos)
+      return argument.name.substr(dot);
     bool quantized = argument.name == "xq" || argument.name == "xs" ||
                      argument.name == "xsum";
     return quantized && argument.type != "f32" ? argument.name
@@ -172,7 +177,7 @@ private:
                     const KernelSymbol &symbol) {
     ChunkStep step = chunkStep(op, argument.operand, symbol);
     auto cache = llvm::dyn_cast<ir::CacheType>(value.getType());
-    int64_t wanted = cache ? step.heads * (cache.getBytes() / cache.getHeads())
+    int64_t wanted = cache ? step.heads * cachePlace(cache, argument).headBytes
                            : step.columns * (argument.type == "i8" ? 1 : 4);
     if (int64_t(slot.getChunkBytes()) != wanted)
       fault(op, "plan-buffers",
@@ -221,11 +226,11 @@ private:
 
   void reads(mlir::Operation *op, mlir::Value value,
              const KernelArgument &argument, ir::SlotAttr slot) {
-    Range range = rangeOf(value, slot);
+    Range range = rangeOf(value, argument, slot);
     meet(op, range, false, false);
     read.push_back({range, op});
     if (llvm::isa<ir::CacheType>(value.getType()))
-      return readsCache(op, value, range);
+      return readsCache(op, value, argument, range);
     value = belowTail(value);
     auto place = places.find({value.getAsOpaquePointer(), part(argument)});
     std::string name = value.getDefiningOp()
@@ -253,8 +258,9 @@ private:
 
   /// Of a cache only its place is known: what lies in it is older than the
   /// step.
-  void readsCache(mlir::Operation *op, mlir::Value value, const Range &range) {
-    auto place = places.find({value.getAsOpaquePointer(), ""});
+  void readsCache(mlir::Operation *op, mlir::Value value,
+                  const KernelArgument &argument, const Range &range) {
+    auto place = places.find({value.getAsOpaquePointer(), part(argument)});
     if (place != places.end() && place->second.range.begin != range.begin)
       fault(op, "plan-buffers",
             "reads another cache than `" + ir::tapName(value.getDefiningOp()) +
@@ -264,7 +270,7 @@ private:
   void writes(mlir::Operation *op, mlir::Value value,
               const KernelArgument &argument, ir::SlotAttr slot,
               ir::DispatchOp dispatch) {
-    Range range = rangeOf(value, slot);
+    Range range = rangeOf(value, argument, slot);
     meet(op, range, true, false);
     for (auto &[key, place] : places)
       if (key.first != value.getAsOpaquePointer() && place.range.meets(range) &&

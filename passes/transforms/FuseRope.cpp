@@ -1,7 +1,8 @@
 // FuseRope.cpp - what follows a q, k or v linear becomes part of it.
 //
 // Needs   graph ops
-// Leaves  no rope or append whose input only a linear computes
+// Leaves  no rope or append whose input only a linear computes, but appends to
+//         a quantised cache
 // Here    before formats are chosen: the fused ops are what has kernels
 #include "passes/transforms/Passes.h"
 
@@ -65,6 +66,7 @@ struct LinearRopeAppend : OpRewritePattern<ir::KeyAppendOp> {
                                 PatternRewriter &rewriter) const override {
     auto rope = append.getX().getDefiningOp<ir::LinearRopeOp>();
     if (!rope || !append.getX().hasOneUse() ||
+        append.getCache().getType().isQuantised() ||
         rope.getPosition() != append.getPosition() ||
         rope.getHeads() != append.getCache().getType().getHeads())
       return failure();
@@ -85,7 +87,7 @@ struct LinearAppend : OpRewritePattern<ir::ValueAppendOp> {
   LogicalResult matchAndRewrite(ir::ValueAppendOp append,
                                 PatternRewriter &rewriter) const override {
     ir::LinearOp linear = soleLinear(append.getX());
-    if (!linear)
+    if (!linear || append.getCache().getType().isQuantised())
       return failure();
     rewriter
         .replaceOpWithNewOp<ir::LinearAppendOp>(

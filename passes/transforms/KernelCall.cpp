@@ -252,6 +252,19 @@ mlir::Value operandValue(mlir::Operation *op, llvm::StringRef operand) {
       .Default(mlir::Value());
 }
 
+CachePlace cachePlace(ir::CacheType type, const KernelArgument &argument) {
+  CachePlace place{0, 0};
+  for (const CachePlane &plane :
+       type.getPlanes(argument.operand == "keys" ? ir::CacheKind::Key
+                                                 : ir::CacheKind::Value)) {
+    place.headBytes = plane.headBytes(type.getPositions());
+    if (argument.name == argument.operand + std::string(plane.suffix))
+      break;
+    place.offsetBytes += type.getHeads() * place.headBytes;
+  }
+  return place;
+}
+
 ChunkStep chunkStep(mlir::Operation *op, llvm::StringRef operand,
                     const KernelSymbol &symbol) {
   int64_t rows = symbol.dim("m");

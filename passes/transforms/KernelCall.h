@@ -50,6 +50,13 @@ struct ChunkStep {
 ChunkStep chunkStep(mlir::Operation *op, llvm::StringRef operand,
                     const KernelSymbol &symbol);
 
+/// Where a cache has the plane that an argument of `keys` or `values` is.
+struct CachePlace {
+  int64_t offsetBytes; // from the cache's start
+  int64_t headBytes;
+};
+CachePlace cachePlace(ir::CacheType type, const KernelArgument &argument);
+
 /// Chunks that make up one row of the op's output.
 int64_t chunkCount(mlir::Operation *op, const KernelSymbol &symbol);
 

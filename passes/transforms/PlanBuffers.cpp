@@ -51,10 +51,13 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
   /// Byte offset of a layer's keys or values.
   static int64_t cacheOffset(mlir::Value value) {
     ir::CacheOp cache = cacheOf(value);
-    return cache ? (2 * int64_t(cache.getLayer()) +
-                    (cache.getKind() == ir::CacheKind::Value)) *
-                       cache.getType().getBytes()
-                 : 0;
+    if (!cache)
+      return 0;
+    ir::CacheType type = cache.getType();
+    int64_t keys = type.getBytes(ir::CacheKind::Key);
+    return int64_t(cache.getLayer()) *
+               (keys + type.getBytes(ir::CacheKind::Value)) +
+           (cache.getKind() == ir::CacheKind::Value ? keys : 0);
   }
 
   /// The slot of one buffer argument of the op's kernel.
@@ -80,9 +83,10 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
                                offset + plane.offsetBytes, chunk, 0, 0, 0);
     }
     if (auto type = llvm::dyn_cast<ir::CacheType>(value.getType())) {
-      int64_t head = type.getBytes() / type.getHeads();
-      return ir::SlotAttr::get(context, ir::Arena::Cache, cacheOffset(value),
-                               step.heads * head, 0, 0, 0);
+      CachePlace place = cachePlace(type, argument);
+      return ir::SlotAttr::get(context, ir::Arena::Cache,
+                               cacheOffset(value) + place.offsetBytes,
+                               step.heads * place.headBytes, 0, 0, 0);
     }
     bool fromTail = false;
     if (auto tail = value.getDefiningOp<ir::TailOp>()) {
@@ -205,8 +209,8 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
               weightLayout(llvm::cast<ir::WeightType>(op.getType())).bytes);
     });
     getOperation().walk([&](ir::CacheOp op) {
-      cacheBytes =
-          std::max(cacheBytes, cacheOffset(op) + op.getType().getBytes());
+      cacheBytes = std::max(
+          cacheBytes, cacheOffset(op) + op.getType().getBytes(op.getKind()));
     });
 
     // The outputs come last: they are large, and most of their rows are never

@@ -8,6 +8,8 @@
 #include "runtime/cli/Model.h"
 #include "runtime/cli/Safetensors.h"
 
+#include "qwen/cache_layout.h"
+
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -16,17 +18,18 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kCacheBlock = 64;     // positions, innermost in a key cache
 constexpr int64_t kQuantizedGroup = 32; // values that share a scale
 
-float elementAt(const uint8_t *cache, int64_t index, bool half) {
-  if (half) {
+float elementAt(const uint8_t *bytes, std::string_view type) {
+  if (type == "u8")
+    return static_cast<float>(*bytes) - 128.0f;
+  if (type == "f16") {
     _Float16 value;
-    memcpy(&value, cache + index * 2, sizeof(value));
+    memcpy(&value, bytes, sizeof(value));
     return static_cast<float>(value);
   }
   float value;
-  memcpy(&value, cache + index * 4, sizeof(value));
+  memcpy(&value, bytes, sizeof(value));
   return value;
 }
 
@@ -86,22 +89,29 @@ private:
                        bool keys) const {
     int64_t positions = tap["cache"][0], heads = tap["cache"][1],
             headWidth = tap["cache"][2];
-    bool half = tap["cache_element"] == "f16";
-    const uint8_t *cache = at(tap["places"][0]);
+    std::string element = tap["cache_element"];
+    std::vector<CachePlane> planes = cachePlanes(element, keys, headWidth);
+    bool quantized = planes.back().suffix == ".scale";
     NamedArray array{name, "F32", rows_.count, heads * headWidth, {}};
     for (int64_t t = 0; t < rows_.count; ++t)
-      for (int64_t head = 0; head < heads; ++head)
+      for (int64_t head = 0; head < heads; ++head) {
+        auto cached = [&](size_t plane, int64_t column) {
+          return elementAt(at(tap["places"][plane]) +
+                               head * planes[plane].headBytes(positions) +
+                               planes[plane].index(rows_.position + t, column) *
+                                   planes[plane].elementBytes(),
+                           planes[plane].type);
+        };
         for (int64_t c = 0; c < headWidth; ++c) {
-          int64_t p = rows_.position + t, blocks = positions / kCacheBlock;
-          int64_t index =
-              keys ? ((head * blocks + p / kCacheBlock) * headWidth + c) *
-                             kCacheBlock +
-                         p % kCacheBlock
-                   : (head * positions + p) * headWidth + c;
-          float value = elementAt(cache, index, half);
+          KeyColumn column =
+              quantized && keys ? keyColumn(c, headWidth) : KeyColumn{false, c};
+          float value = cached(column.slow ? 1 : 0, column.column);
+          if (quantized && !column.slow)
+            value *= cached(planes.size() - 1, 0);
           const auto *bytes = reinterpret_cast<const uint8_t *>(&value);
           array.bytes.insert(array.bytes.end(), bytes, bytes + sizeof(value));
         }
+      }
     return array;
   }
 };

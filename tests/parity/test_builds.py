@@ -152,6 +152,23 @@ def test_one_executable_for_many_processors(qwen2):
     assert done.returncode == 1 and "this CPU lacks `sse4.1`" in done.stderr.splitlines()[-1]
 
 
+def test_an_int8_cache_is_near_and_steady(built):
+    """Rounding costs little, and whoever multiplies the bytes gets the same integers."""
+    options = (*F32, "--cache-type", "int8")
+    app = built.other("int8", *options)
+    logits = app.logits(built.ids, "--threads", 1)
+    assert 1e-9 < divergence(built.reference, logits) < 1e-3
+    assert same_bits(app.logits(built.ids, "--threads", 3, "--chunk", 5), logits)
+    assert same_bits(app.logits(built.ids, "--chunk", 1), logits)
+    narrow = built.other("int8.avx2", *options, "--target", "avx2")
+    ids, out = write_ids(built.root / "int8.ids", built.ids), built.root / "int8.npy"
+    succeed("qemu-x86_64", "-cpu", "Haswell", narrow.path, "logits", "--ids", ids, "-o", out, "--threads", 1)
+    assert same_bits(np.load(out), logits)
+    half = built.other("f16", *F32, "--cache-type", "f16")
+    sizes = [json.loads(succeed(one.path, "info", "--json"))["plan"]["cache_bytes"] for one in (app, half)]
+    assert 0.5 < sizes[0] / sizes[1] < 0.7
+
+
 @pytest.mark.parametrize("targets, problem", [("avx2,avx2", "`avx2` twice"), ("avx2,nope", "targets are avx512, avx2, x86_64")])
 def test_lists_of_targets_that_make_no_sense(qwen2, targets, problem):
     done = execute(QWENC, "compile", qwen2.folder, "-o", qwen2.root / "none", "--target", targets)

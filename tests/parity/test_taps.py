@@ -72,6 +72,25 @@ def test_every_tap_is_what_the_interpreter_gives(model, tmp_path):
             assert np.abs(rows - judge).max() <= 1e-4 * np.abs(judge).max(), name
 
 
+def test_an_int8_cache_holds_what_it_should(model, tmp_path):
+    """Its steps are 127 to the largest of a head; a row at another place would be another row."""
+    folder, ids = model
+    app = compile_model(folder / "model", tmp_path / "app", *F32, "--context", 64, "--taps", "--cache-type", "int8")
+    path = write_ids(tmp_path / "ids", ids)
+    reference = tmp_path / "reference"
+    succeed(QWENC, "interpret", folder / "model", "--ids", path, "--taps", reference, "--cache-type", "int8")
+    ours = taps(app, ids)
+    names = [name for name in ours if name.endswith((".keys", ".values"))]
+    assert names
+    for name in names:
+        judge = np.load(reference / f"{name}.npy")
+        error = np.abs(ours[name] - judge).max()
+        assert 0 < error <= 0.51 / 127 * np.abs(judge).max(), name
+    for name in ("model.layers.0.self_attn.attention", "lm_head"):
+        judge = np.load(reference / f"{name}.npy")
+        assert np.abs(ours[name] - judge).max() <= 2e-2 * np.abs(judge).max(), name
+
+
 def test_quantised_rows_and_their_sums(model, tmp_path):
     folder, ids = model
     app = compile_model(folder / "model", tmp_path / "app", "--format", "q8g32", "--context", 64, "--taps")

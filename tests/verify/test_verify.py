@@ -236,9 +236,13 @@ def test_a_head_tied_to_the_wrong_tensor(folder, tmp_path):
 
 
 # A kernel's C signature, by its name: buffers have nothing but `host`.
+INT8 = (*F32, "--cache-type", "int8")
 SIGNATURES = {
     "rms_norm": "buffer *x, buffer *w, int T, float eps, buffer *y",
     "attention": "buffer *q, buffer *keys, buffer *values, int T, int position, buffer *y",
+    "int8 attention": "buffer *q, buffer *keys, buffer *slow, buffer *keys_scale, buffer *values, buffer *values_scale, "
+    "int T, int position, buffer *y",
+    "int8 value_append": "buffer *x, int T, int position, buffer *values, buffer *scales",
     "rope": "buffer *x, buffer *table, int T, buffer *y",
     "linear_rope_append": "buffer *x, buffer *w, buffer *b, buffer *table, int T, int position, buffer *y",
 }
@@ -249,6 +253,14 @@ WRONG_TAIL = """
   return code;
 """
 MASK_OFF_BY_ONE = "  return real_kernel(q, keys, values, T, position + 1, y);\n"
+MASK_OF_INT8 = "  return real_kernel(q, keys, slow, keys_scale, values, values_scale, T, position + 1, y);\n"
+ONE_STEP_LESS = """
+  int code = real_kernel(x, T, position, values, scales);
+  for (int p = position; p < position + T; ++p)
+    for (int c = 0; c < C; ++c)
+      values->host[(p / 4 * C + c) * 4 + p % 4] -= 1;
+  return code;
+"""
 NO_SCALE = """
   for (int t = 0; t < T; ++t)
     for (int i = 0; i < R * C; ++i)
@@ -294,11 +306,16 @@ STALE_ROW = """
         ("rms_norm", STALE_ROW, F32, "model.layers.0.input_layernorm"),
         ("attention", MASK_OFF_BY_ONE, F32, "model.layers.0.self_attn.attention"),
         ("attention", NO_SCALE, F32, "model.layers.0.self_attn.attention"),
+        ("attention", MASK_OF_INT8, INT8, "model.layers.0.self_attn.attention"),
+        ("value_append", ONE_STEP_LESS, INT8, "model.layers.0.self_attn.values"),
         ("linear_rope_append", NOTHING, F32, "model.layers.0.self_attn.keys"),
         ("rope", INTERLEAVED, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
         ("rope", NEXT_POSITION, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
     ],
-    ids=["wrong-tail", "stale-row", "mask", "no-scale", "nothing-appended", "interleaved-rope", "next-position"],
+    ids=[
+        "wrong-tail", "stale-row", "mask", "no-scale", "mask-of-int8", "one-step-less", "nothing-appended",
+        "interleaved-rope", "next-position",
+    ],  # fmt: skip
 )
 def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatch):
     """The cached object of one kernel is wrapped in a defect; the verdict names kernel, point and tap."""
@@ -307,7 +324,7 @@ def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatc
     accept(folder / "qwen2_tied", *options)
     objects = sorted((tmp_path / "cache").rglob(f"qk_{kernel}__*_t0__*.o"))
     assert objects
-    parameters = SIGNATURES[kernel]
+    parameters = SIGNATURES[f"int8 {kernel}" if "int8" in options else kernel]
     for i, path in enumerate(objects):
         symbol = path.name.removesuffix(".o")
         dims = dict(re.findall(r"(?<=_)([khrc])(\d+)", symbol))

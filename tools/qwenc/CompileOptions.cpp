@@ -40,7 +40,8 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
       ->each([&](const std::string &) { options.activationsGiven = true; })
       ->capture_default_str();
   command.add_option("--cache-type", options.cacheType,
-                     "f16 or f32; default f32 with f32 activations, else f16");
+                     "f32, f16 or int8 (of keys 8 bits, and f16 where RoPE "
+                     "is slow); default f32 with f32 activations, else f16");
   command.add_option(
       "--context", options.context,
       "tokens that the cache can hold; default 4096, or the model's most");
@@ -191,8 +192,10 @@ std::optional<std::string> resolve(CompileOptions &options) {
            "`; it is on, off or auto";
   if (options.cacheType.empty())
     options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
-  if (options.cacheType != "f32" && options.cacheType != "f16")
-    return "`--cache-type` is `" + options.cacheType + "`; it is f32 or f16";
+  if (options.cacheType != "f32" && options.cacheType != "f16" &&
+      options.cacheType != "int8")
+    return "`--cache-type` is `" + options.cacheType +
+           "`; it is f32, f16 or int8";
   if (std::optional<std::string> problem = bits::checkBits(options))
     return problem;
   if (options.bits && *stop != Stop::Executable)

@@ -27,6 +27,7 @@ struct QualityOptions {
   CompileOptions build;
   std::vector<std::string> formats = {"stored"};
   std::vector<double> bits; // builds of `--bits`, after those of formats
+  std::vector<std::string> cacheTypes = {""}; // each with all; empty: as built
   SampleSource sample{"", "", measuredText()};
   int64_t tokens = kDefaultTokens;
   bool json = false;
@@ -36,10 +37,11 @@ struct QualityOptions {
 struct Candidate {
   std::string name, format;
   std::optional<double> bits;
+  std::string cacheType;
 };
 
 struct QualityRow {
-  std::string name;
+  std::string name, cacheType;
   Divergence divergence;
   int64_t fileBytes, tokenBytes;
 };
@@ -97,7 +99,7 @@ private:
     const verify::Executable exact(folder.at("exact"), "", folder);
     CompileOptions plain = build;
     plain.calibratePath = plain.calibrateIds = ""; // of `--bits`
-    plain.pipeline.activations = "f32";
+    plain.pipeline.activations = plain.cacheType = "f32";
     if (llvm::Error error = compileTo(exact.path, plain))
       return error;
     llvm::Expected<reference::Ids> chosen =
@@ -129,12 +131,14 @@ private:
 
   std::vector<Candidate> all() const {
     std::vector<Candidate> candidates;
-    for (const std::string &format : options.formats)
-      candidates.push_back({format, format, std::nullopt});
-    for (double bits : options.bits) {
-      char name[40];
-      std::snprintf(name, sizeof(name), "%g bits", bits);
-      candidates.push_back({name, "stored", bits});
+    for (const std::string &type : options.cacheTypes) {
+      for (const std::string &format : options.formats)
+        candidates.push_back({format, format, std::nullopt, type});
+      for (double bits : options.bits) {
+        char name[40];
+        std::snprintf(name, sizeof(name), "%g bits", bits);
+        candidates.push_back({name, "stored", bits, type});
+      }
     }
     return candidates;
   }
@@ -143,6 +147,7 @@ private:
     CompileOptions one = build;
     one.pipeline.format = candidate.format;
     one.bits = candidate.bits;
+    one.cacheType = candidate.cacheType;
     if (!candidate.bits && !options.bits.empty())
       one.calibratePath = one.calibrateIds = "";
     return one;
@@ -180,8 +185,8 @@ private:
     if (!text)
       return text.takeError();
     const nlohmann::json info = nlohmann::json::parse(*text, nullptr, false);
-    QualityRow row{candidate.name, compareLogits(*reference, *logits, ids), 0,
-                   0};
+    QualityRow row{candidate.name, candidate.cacheType,
+                   compareLogits(*reference, *logits, ids), 0, 0};
     try {
       row.fileBytes = info.at("weights").at("bytes").get<int64_t>();
       const nlohmann::json &plan = info.at("plan");
@@ -208,13 +213,15 @@ private:
 
   void printHead() const {
     std::printf("%zu tokens against the values as stored, f32 activations\n"
-                "%-10s %10s %10s %10s %9s %10s\n",
-                ids.size(), "format", "KL", "same top", "ppl", "MB",
+                "%-16s %10s %10s %10s %9s %10s\n",
+                ids.size(), "format, cache", "KL", "same top", "ppl", "MB",
                 "MB/token");
   }
 
   static void print(const QualityRow &row) {
-    std::printf("%-10s %10.5f %9.1f%% %10.3f %9.1f %10.1f\n", row.name.c_str(),
+    const std::string name =
+        row.name + (row.cacheType.empty() ? "" : " " + row.cacheType);
+    std::printf("%-16s %10.5f %9.1f%% %10.3f %9.1f %10.1f\n", name.c_str(),
                 row.divergence.kl, row.divergence.sameTop * 100,
                 row.divergence.perplexity, double(row.fileBytes) / 1e6,
                 double(row.tokenBytes) / 1e6);
@@ -225,6 +232,7 @@ private:
     nlohmann::ordered_json table = nlohmann::ordered_json::array();
     for (const QualityRow &row : rows)
       table.push_back({{"format", row.name},
+                       {"cache_type", row.cacheType},
                        {"kl", row.divergence.kl},
                        {"same_top", row.divergence.sameTop},
                        {"perplexity", row.divergence.perplexity},
@@ -242,8 +250,8 @@ private:
 std::function<int()> addQualityCommand(CLI::App &app) {
   auto options = std::make_shared<quality::QualityOptions>();
   CLI::App *command = app.add_subcommand(
-      "quality", "measure what formats cost a model: KL, agreement, "
-                 "perplexity, bytes");
+      "quality", "measure what formats and cache types cost a model: KL, "
+                 "agreement, perplexity, bytes");
   command
       ->add_option("model", options->build.model,
                    "a Hugging Face folder, a hub name in the local cache, or a "
@@ -257,6 +265,11 @@ std::function<int()> addQualityCommand(CLI::App &app) {
   command
       ->add_option("--bits", options->bits,
                    "builds of `compile --bits` to measure, separated by commas")
+      ->delimiter(',');
+  command
+      ->add_option("--cache-types", options->cacheTypes,
+                   "of the key/value cache, separated by commas: each with "
+                   "all formats and bits; default as of `qwenc compile`")
       ->delimiter(',');
   declareCalibration(options->build, *command);
   command->add_option("--text", options->sample.textPath,
@@ -272,6 +285,7 @@ std::function<int()> addQualityCommand(CLI::App &app) {
   declareBuild(options->build, *command);
   command->remove_option(command->get_option("--format"));
   command->remove_option(command->get_option("--context"));
+  command->remove_option(command->get_option("--cache-type"));
   return [options] { return quality::Measurement(*options).run(); };
 }
 

@@ -222,6 +222,64 @@ double relativeError(const Rows &value, const Rows &reference) {
                            : std::sqrt(error);
 }
 
+namespace {
+
+/// Caches of what the reference gave, before rounding, and what rounding them
+/// loses.
+class CacheLoss {
+public:
+  CacheLoss(ir::CacheType type, const TapRows &reference)
+      : type(type), reference(reference) {}
+
+  /// Relative, of rows appended by `op`.
+  double ofRows(mlir::Operation *op) const {
+    const Rows *rows = rowsOf(op);
+    return rows ? relativeError(cache(*rows, isKeys(op)).round(*rows), *rows)
+                : 0;
+  }
+
+  /// Relative, of the result of `op`; as its error may be any multiple of that
+  /// of keys, both are computed.
+  double ofAttention(ir::AttentionOp op) const {
+    const Rows *q = rowsOf(op.getQ().getDefiningOp()),
+               *k = rowsOf(op.getKeys().getDefiningOp()),
+               *v = rowsOf(op.getValues().getDefiningOp());
+    if (!q || !k || !v)
+      return 0;
+    auto attention = [&](bool rounded) {
+      reference::Cache keys = cache(*k, true), values = cache(*v, false);
+      if (!rounded)
+        keys.element = values.element = "f32";
+      keys.append(*k, 0);
+      values.append(*v, 0);
+      return reference::attention(*q, keys, values, type.getHeadWidth(), 0);
+    };
+    return relativeError(attention(true), attention(false));
+  }
+
+private:
+  ir::CacheType type;
+  const TapRows &reference;
+
+  const Rows *rowsOf(mlir::Operation *op) const {
+    auto rows = op ? reference.find(ir::tapName(op)) : reference.end();
+    return rows == reference.end() ? nullptr : &rows->second;
+  }
+  static bool isKeys(mlir::Operation *op) {
+    return llvm::isa<ir::KeyAppendOp>(op);
+  }
+  reference::Cache cache(const Rows &rows, bool keys) const {
+    return {.width = rows.width,
+            .capacity = rows.tokens,
+            .headWidth = type.getHeadWidth(),
+            .element = type.getElement().str(),
+            .keys = keys,
+            .values = {}};
+  }
+};
+
+} // namespace
+
 std::map<std::string, double>
 accumulatedBounds(mlir::func::FuncOp step, const TapRows &reference,
                   const std::map<std::string, double> &weightNoise) {
@@ -233,7 +291,7 @@ accumulatedBounds(mlir::func::FuncOp step, const TapRows &reference,
     double longest = 1;
     for (mlir::Value operand : op.getOperands()) {
       if (auto cache = llvm::dyn_cast<ir::CacheType>(operand.getType()))
-        if (cache.getElement() == "f16")
+        if (cache.getElement() != "f32")
           squares += 0x1p-24;
       auto weight = operand.getDefiningOp<ir::WeightOp>();
       if (!weight)
@@ -256,7 +314,18 @@ accumulatedBounds(mlir::func::FuncOp step, const TapRows &reference,
         squares += loss * loss;
       }
     }
-    bounds[ir::tapName(&op)] = kGrowth * std::sqrt(squares);
+    double own = 0; // what others read is counted where they do
+    if (auto attention = llvm::dyn_cast<ir::AttentionOp>(op)) {
+      if (ir::CacheType type = attention.getKeys().getType();
+          type.isQuantised())
+        squares +=
+            std::pow(CacheLoss(type, reference).ofAttention(attention), 2);
+    } else if (auto cache =
+                   llvm::dyn_cast<ir::CacheType>(op.getResult(0).getType());
+               cache && cache.isQuantised()) {
+      own = std::pow(CacheLoss(cache, reference).ofRows(&op), 2);
+    }
+    bounds[ir::tapName(&op)] = kGrowth * std::sqrt(squares + own);
   }
   return bounds;
 }

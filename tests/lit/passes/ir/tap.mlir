@@ -3,6 +3,7 @@
 qwen.step @tap tokens 1 {
   qwen.tap "norm.quantized" of "qk_quantize__plain__k64_t1__avx2_p" rows tail at [#qwen.slot<arena, 0 token = 64>, #qwen.slot<arena, 64 token = 64>, #qwen.slot<arena, 128 token = 64>] : !qwen.act<64, "q8g32">
   qwen.tap "keys" of "qk_key_append__f16__g1_c64_s64_t1__avx2_p" rows all at [#qwen.slot<cache, 0>] cache key : !qwen.cache<[64, 1, 64], "f16">
+  qwen.tap "values" of "qk_value_append__int8__g1_c64_s64_t1__avx2_p" rows all at [#qwen.slot<cache, 0>, #qwen.slot<cache, 4096>] cache value : !qwen.cache<[64, 1, 64], "int8">
 }
 
 // -----
@@ -10,6 +11,13 @@ qwen.step @tap tokens 1 {
 qwen.step @tap_c1 tokens 1 {
   // expected-error@+1 {{has 1 slots, not 3}}
   qwen.tap "norm.quantized" of "qk_quantize__plain__k64_t1__avx2_p" rows all at [#qwen.slot<arena, 0 token = 64>] : !qwen.act<64, "q8g32">
+}
+
+// -----
+
+qwen.step @tap_c1 tokens 1 {
+  // expected-error@+1 {{has 1 slots, not 3}}
+  qwen.tap "keys" of "qk_key_append__int8__g1_c64_s64_t1__avx2_p" rows all at [#qwen.slot<cache, 0>] cache key : !qwen.cache<[64, 1, 64], "int8">
 }
 
 // -----

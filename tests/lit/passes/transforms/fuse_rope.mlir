@@ -29,6 +29,22 @@ func.func @key_with_norm(%x: !rows, %w: !qwen.weight<[32, 64], "bf16", "stored">
   return %y : !cache
 }
 
+// A quantised row needs all of its head: its append stays an op of its own.
+// CHECK-LABEL: func.func @quantised_cache
+// CHECK: %[[K:.*]] = qwen.linear_rope
+// CHECK-NEXT: qwen.key_append %{{.*}}, %[[K]]
+// CHECK-NEXT: %[[V:.*]] = qwen.linear
+// CHECK-NEXT: qwen.value_append %{{.*}}, %[[V]]
+func.func @quantised_cache(%x: !rows, %w: !qwen.weight<[32, 64], "bf16", "stored">, %table: !table, %position: index,
+                           %cache: !qwen.cache<[64, 2, 16], "int8">) -> (!qwen.cache<[64, 2, 16], "int8">, !qwen.cache<[64, 2, 16], "int8">) {
+  %k = qwen.linear %x, %w : (!rows, !qwen.weight<[32, 64], "bf16", "stored">) -> !k
+  %kr = qwen.rope %k, %table, %position {heads = 2 : i64} : !k, !table
+  %keys = qwen.key_append %cache, %kr, %position : !qwen.cache<[64, 2, 16], "int8">, !k
+  %v = qwen.linear %x, %w : (!rows, !qwen.weight<[32, 64], "bf16", "stored">) -> !k
+  %values = qwen.value_append %cache, %v, %position : !qwen.cache<[64, 2, 16], "int8">, !k
+  return %keys, %values : !qwen.cache<[64, 2, 16], "int8">, !qwen.cache<[64, 2, 16], "int8">
+}
+
 // CHECK-LABEL: func.func @value
 // CHECK-SAME: %[[X:.*]]: tensor<?x64xf32>, %[[W:.*]]: !qwen.weight<[32, 64]{{.*}}, %[[P:.*]]: index, %[[C:.*]]: !qwen.cache
 func.func @value(%x: !rows, %w: !qwen.weight<[32, 64], "bf16", "stored">, %position: index, %cache: !cache) -> !cache {

@@ -132,7 +132,7 @@ TEST(Arithmetic, AttentionOfLargeScoresStaysFinite) {
 }
 
 TEST(Arithmetic, CacheRoundsToItsElement) {
-  Cache half{.width = 1, .capacity = 64, .half = true, .values = {}};
+  Cache half{.width = 1, .capacity = 64, .element = "f16", .values = {}};
   // Half precision steps by 2 from 2048 on, and ties go to even.
   ASSERT_TRUE(half.append(makeRows(3, 1, {2049, 2051, 0.1}), 0));
   EXPECT_EQ(half.values[0], 2048);
@@ -141,6 +141,44 @@ TEST(Arithmetic, CacheRoundsToItsElement) {
   Cache single{.width = 1, .capacity = 64, .values = {}};
   ASSERT_TRUE(single.append(makeRows(1, 1, {0.1}), 0));
   EXPECT_EQ(single.values[0], double(0.1f));
+}
+
+TEST(Arithmetic, Int8KeepsBytesOfEachHeadAndSlowColumnsOfKeysAsHalves) {
+  // Two heads of 16: columns 4 to 7 and 12 to 15 of a key are slow.
+  Rows x(1, 32);
+  x.values[0] = -127; // scale 1
+  x.values[1] = 2.5;  // to even
+  x.values[8] = 3.6;
+  x.values[4] = 2049; // has no part in the scale
+  x.values[16] = 12.7;
+  x.values[17] = 0.26;
+  Cache keys{.width = 32,
+             .capacity = 64,
+             .headWidth = 16,
+             .element = "int8",
+             .keys = true,
+             .values = {}};
+  Cache values = keys;
+  values.keys = false;
+  ASSERT_TRUE(keys.append(x, 0));
+  EXPECT_EQ(keys.values[0], -127);
+  EXPECT_EQ(keys.values[1], 2);
+  EXPECT_EQ(keys.values[8], 4);
+  EXPECT_EQ(keys.values[4], 2048);
+  EXPECT_NEAR(keys.values[16], 12.7, 1e-6);
+  EXPECT_NEAR(keys.values[17], 0.3, 1e-6);
+  // Values have no slow columns.
+  ASSERT_TRUE(values.append(x, 0));
+  EXPECT_NEAR(values.values[4], 2049, 1e-3);
+  EXPECT_NEAR(values.values[8], 0, 1e-6);
+  // Of queries the columns are rounded that keys have in bytes; no others.
+  Rows q = attentionQueries(x, keys);
+  EXPECT_EQ(q.values[1], 2);
+  EXPECT_EQ(q.values[4], 2049);
+  // Rows that have been rounded stay as they are.
+  x.values[1] = 2.5;
+  ASSERT_TRUE(keys.append(x, 1, /*rounded=*/true));
+  EXPECT_EQ(keys.row(1)[1], 2.5);
 }
 
 TEST(Arithmetic, CacheRefusesRowsThatDoNotFit) {

@@ -1,0 +1,362 @@
+// Int8Attention.cpp - attention.cpp over an int8 cache: products of bytes.
+//
+// Shapes    q, y as in attention.cpp; the planes of keys and values of
+// cache_layout.h
+// Numerics  as attention.cpp, but for two sums. Of a score the columns that
+// keys have in bytes: q is rounded to bytes too, scale = max|q| / 127 of the
+// head, and their dot is an exact integer; its scaled value is where the sum of
+// the slow columns starts, by fma over c. The weighted values: a weight times
+// its position's scale becomes a code of 14 bits, 16383 being the block's
+// largest, and the codes times bytes are an exact integer. Codes come in halves
+// of 7 bits. Where no instruction adds four products of bytes, f32 holds the
+// same integers exactly: bytes of at most 256 columns, and halves of a code
+#include "codegen/kernels/Int8Attention.h"
+
+#include "codegen/kernels/Math.h"
+
+#include <limits>
+#include <numbers>
+
+namespace qwen::codegen {
+
+using namespace Halide;
+
+namespace {
+
+constexpr int kBlock = int(kCacheBlock);
+constexpr int kOffset = 128;        // of stored bytes
+constexpr int kLargestCode = 16383; // two halves of 7 bits
+constexpr float kSmallestPeak = 1e-30f;
+
+/// Byte `lane` of a word.
+Expr byteOf(const Expr &word, const Expr &lane) {
+  return (word >> cast<uint32_t>(8 * lane)) & Expr(uint32_t(255));
+}
+
+} // namespace
+
+void buildInt8Attention(BuildContext &context) {
+  const int width = context.dim("c"), heads = context.dim("r"),
+            positions = context.dim("s"), blocks = positions / kBlock;
+  const int slow = int(slowHalf(width)), fast = width / 2 - slow;
+  const Extents rows{
+      {width, 1},
+      {heads, width},
+      {context.tokens(), rowStride(int64_t(context.dim("h")) * width)}};
+  const float lowest = -std::numeric_limits<float>::infinity();
+  // Four products of bytes are added by one instruction, or bytes are taken out
+  // of words and multiplied as f32.
+  const bool quads = context.target.data.quadDots;
+  const Type sumType = quads ? Type(Int(32)) : Type(Float(32)),
+             factorType = quads ? Type(Int(8)) : Type(Float(32));
+
+  const ImageParam q = context.buffer("q", Float(32),
+                                      {{width / 2, 1},
+                                       {2, width / 2},
+                                       {heads, width},
+                                       {context.tokens(), rows[2].second}});
+  const auto bytes = [&](const std::string &name, int across, int along) {
+    return quads
+               ? context.buffer(name, UInt(8),
+                                {{4, 1}, {across, 4}, {along, 4 * across}})
+               : context.buffer(name, UInt(32), {{across, 1}, {along, across}});
+  };
+  const ImageParam keys = bytes("keys", kBlock, blocks * fast / 2);
+  const ImageParam slowKeys = context.buffer(
+      "keys_slow", Float(16),
+      {{kBlock, 1}, {2 * slow, kBlock}, {blocks, 2 * slow * kBlock}});
+  const Extents scales{{kBlock, 1}, {blocks, kBlock}};
+  const ImageParam keyScales = context.buffer("keys_scale", Float(32), scales);
+  const ImageParam values = bytes("values", width, positions / 4);
+  const ImageParam valueScales =
+      context.buffer("values_scale", Float(32), scales);
+  context.addTokens();
+  Expr position = context.scalarInt("position");
+
+  Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane"), i("i"),
+      half("half");
+  // The query as bytes, and its slow columns in units of the score.
+  const float unit = float(std::numbers::log2e / std::sqrt(double(width)));
+  Func largest("largest"), queryScale("query_scale"), query("query"),
+      querySum("query_sum"), slowQuery("slow_query");
+  RDom all(0, fast, 0, 2, "all");
+  largest(r, t) = 0.0f;
+  largest(r, t) = max(largest(r, t), abs(q(all.x, all.y, r, t)));
+  queryScale(r, t) = largest(r, t) / 127.0f;
+  query(i, half, r, t) = cast(
+      factorType, round(q(i, half, r, t) * inverseScale(queryScale(r, t))));
+  querySum(r, t) = cast(sumType, 0);
+  querySum(r, t) += cast(sumType, query(all.x, all.y, r, t));
+  slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
+
+  RDom quad(0, 4, 0, fast / 4, 0, 2, "quad"), inner(0, slow, 0, 2, "inner");
+  Func dot("dot"), sum("sum"), visible("visible"), score("score"),
+      highest("highest"), exponent("exponent"), weight("weight"),
+      partial("partial");
+  dot(j, r, t, b) = querySum(r, t) * cast(sumType, -kOffset);
+  Expr keyQuad = (b * 2 + quad.z) * (fast / 4) + quad.y;
+  Expr queryByte = query(quad.y * 4 + quad.x, quad.z, r, t);
+  if (quads)
+    dot(j, r, t, b) +=
+        cast<int32_t>(keys(quad.x, j, keyQuad)) * cast<int32_t>(queryByte);
+  else
+    dot(j, r, t, b) = context.fma(cast<float>(byteOf(keys(j, keyQuad), quad.x)),
+                                  queryByte, dot(j, r, t, b));
+  sum(j, r, t, b) = cast<float>(dot(j, r, t, b)) *
+                    (keyScales(j, b) * (queryScale(r, t) * unit));
+  sum(j, r, t, b) = context.fma(
+      slowQuery(inner.x, inner.y, r, t),
+      cast<float>(slowKeys(j, inner.y * slow + inner.x, b)), sum(j, r, t, b));
+
+  // Stages of their own, as in attention.cpp. What future positions hold is
+  // read, and has no effect.
+  visible(j, t, b) = cast<uint8_t>(b * kBlock + j <= position + t);
+  Expr isVisible = visible(j, t, b) != cast<uint8_t>(0);
+  score(j, r, t, b) = select(isVisible, sum(j, r, t, b), lowest);
+  highest(lane, r, t, b) =
+      max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
+          max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
+  exponent(r, t, b) =
+      ceil(treeMax([&](int at) -> Expr { return highest(at, r, t, b); }));
+  weight(j, r, t, b) =
+      exp2Negative(context, score(j, r, t, b) - exponent(r, t, b));
+  partial(lane, r, t, b) = weight(lane, r, t, b) + weight(lane + 16, r, t, b) +
+                           weight(lane + 32, r, t, b) +
+                           weight(lane + 48, r, t, b);
+
+  Func scaled("scaled"), top("top"), peak("peak"), inverse("inverse"),
+      code("code"), codes("codes"), codeSum("code_sum"), mixed("mixed");
+  scaled(j, r, t, b) =
+      weight(j, r, t, b) * select(isVisible, valueScales(j, b), 0.0f);
+  top(lane, r, t, b) =
+      max(max(scaled(lane, r, t, b), scaled(lane + 16, r, t, b)),
+          max(scaled(lane + 32, r, t, b), scaled(lane + 48, r, t, b)));
+  peak(r, t, b) = treeMax([&](int at) -> Expr { return top(at, r, t, b); });
+  inverse(r, t, b) =
+      select(peak(r, t, b) > kSmallestPeak,
+             float(kLargestCode) / max(peak(r, t, b), kSmallestPeak), 0.0f);
+  // The low bits of the sum with a number whose last place is 1.
+  code(j, r, t, b) =
+      reinterpret<int32_t>(
+          context.fma(scaled(j, r, t, b), inverse(r, t, b), Expr(0x1.8p23f))) &
+      kLargestCode;
+  codes(j, half, r, t, b) =
+      cast(factorType, (code(j, r, t, b) >> select(half == 0, 7, 0)) & 127);
+
+  RDom high(0, 4, 0, kBlock / 4, "high"), low(0, 4, 0, kBlock / 4, "low"),
+      at(0, kBlock, "at");
+  codeSum(r, t, b) = 0;
+  codeSum(r, t, b) += code(at, r, t, b);
+  Expr found; // the sum of codes times values
+  const auto valueQuad = [&](const RDom &of) {
+    return b * (kBlock / 4) + of.y;
+  };
+  if (quads) {
+    // Halves share a sum, so that a tile of all heads and columns is in
+    // registers: high ones, times 128, then low ones.
+    const auto add = [&](const RDom &of, int which) {
+      mixed(c, r, t, b) +=
+          cast<int32_t>(values(of.x, c, valueQuad(of))) *
+          cast<int32_t>(codes(of.y * 4 + of.x, which, r, t, b));
+    };
+    mixed(c, r, t, b) = -codeSum(r, t, b);
+    add(high, 0);
+    mixed(c, r, t, b) = mixed(c, r, t, b) * 128;
+    add(low, 1);
+  } else {
+    mixed(c, half, r, t, b) = 0.0f;
+    mixed(c, half, r, t, b) = context.fma(
+        cast<float>(byteOf(values(c, valueQuad(high)), high.x)) -
+            float(kOffset),
+        codes(high.y * 4 + high.x, half, r, t, b), mixed(c, half, r, t, b));
+  }
+
+  // (weighted values, partial sum c mod 16 of the weights, exponent of both).
+  Func total("total"), state("state"), y("y");
+  RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
+  block.where(block * kBlock <= position + t);
+  found = quads ? cast<float>(mixed(c, r, t, block))
+                : context.fma(mixed(c, 0, r, t, block), 128.0f,
+                              mixed(c, 1, r, t, block));
+  state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f), Expr(lowest));
+  Expr before = state(c, r, t)[2], now = exponent(r, t, block);
+  Expr shrink = powerOfTwo(-abs(before - now));
+  Expr keep = select(before >= now, Expr(1.0f), shrink),
+       take = select(before >= now, shrink, Expr(1.0f));
+  Expr unitOfCodes = peak(r, t, block) * (1.0f / float(kLargestCode));
+  state(c, r, t) = Tuple(
+      context.fma(found, take * unitOfCodes, state(c, r, t)[0] * keep),
+      context.fma(partial(c % 16, r, t, block), take, state(c, r, t)[1] * keep),
+      max(before, now));
+  total(r, t) = treeSum([&](int of) -> Expr { return state(of, r, t)[1]; });
+  y(c, r, t) = state(c, r, t)[0] / total(r, t);
+  context.output(y, rows);
+
+  const int tileHeads = context.knob("heads"),
+            tileColumns = 16 * context.knob("columns");
+  Var headTile("headTile"), columnTile("columnTile"), vector("vector");
+  y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
+  total.compute_at(y, r).store_in(MemoryType::Stack);
+  for (Func stage : {largest, queryScale, querySum})
+    stage.compute_at(y, t).store_in(MemoryType::Stack).bound_extent(r, heads);
+  query.compute_at(y, t)
+      .store_in(MemoryType::Stack)
+      .bound_extent(i, fast)
+      .bound_extent(half, 2)
+      .bound_extent(r, heads)
+      .vectorize(i, 4);
+  slowQuery.compute_at(y, t)
+      .store_in(MemoryType::Stack)
+      .bound_extent(i, slow)
+      .bound_extent(half, 2)
+      .bound_extent(r, heads)
+      .vectorize(i, 4);
+  state.compute_at(y, t)
+      .store_in(MemoryType::Stack)
+      .bound_extent(c, width)
+      .bound_extent(r, heads)
+      .vectorize(c, 16);
+  state.update()
+      .split(c, columnTile, c, tileColumns)
+      .split(c, vector, c, 16)
+      .split(r, headTile, r, tileHeads)
+      .reorder(c, vector, r, columnTile, headTile, block)
+      .vectorize(c)
+      .unroll(vector)
+      .unroll(r);
+  const LoopLevel atBlock(state, block);
+
+  visible.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .vectorize(j);
+  score.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .bound_extent(r, heads)
+      .split(j, columnTile, j, tileColumns)
+      .split(j, vector, j, 16)
+      .split(r, headTile, r, tileHeads)
+      .reorder(j, vector, r, columnTile, headTile)
+      .vectorize(j)
+      .unroll(vector)
+      .unroll(r);
+  for (Func stage : {dot, sum})
+    stage.compute_at(score, columnTile)
+        .store_in(MemoryType::Stack)
+        .bound_extent(j, tileColumns)
+        .bound_extent(r, tileHeads)
+        .vectorize(j, 16)
+        .unroll(j)
+        .unroll(r);
+  sum.update()
+      .split(j, vector, j, 16)
+      .reorder(j, vector, r, inner.x, inner.y)
+      .vectorize(j)
+      .unroll(vector)
+      .unroll(r);
+  Stage dots = dot.update();
+  dots.split(j, vector, j, 16)
+      .reorder(quad.x, j, vector, r, quad.y, quad.z)
+      .vectorize(j)
+      .unroll(vector)
+      .unroll(r);
+  quads ? dots.atomic().vectorize(quad.x) : dots.unroll(quad.x);
+  highest.compute_at(exponent, r)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
+  exponent.compute_at(atBlock).store_in(MemoryType::Stack);
+  for (Func stage : {weight, scaled, code})
+    stage.compute_at(atBlock)
+        .store_in(MemoryType::Stack)
+        .bound_extent(j, kBlock)
+        .bound_extent(r, heads)
+        .vectorize(j, 16);
+  partial.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
+  top.compute_at(peak, r)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
+  for (Func stage : {peak, inverse})
+    stage.compute_at(atBlock)
+        .store_in(MemoryType::Stack)
+        .bound_extent(r, heads);
+  codes.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(j, kBlock)
+      .bound_extent(half, 2)
+      .bound_extent(r, heads)
+      .vectorize(j, 16)
+      .unroll(half);
+  mixed.compute_at(state, columnTile)
+      .store_in(MemoryType::Stack)
+      .bound_extent(c, tileColumns)
+      .bound_extent(r, tileHeads)
+      .vectorize(c, 16)
+      .unroll(c)
+      .unroll(r);
+  const auto tile = [&](Stage stage) {
+    return stage.split(c, vector, c, 16).vectorize(c).unroll(vector).unroll(r);
+  };
+  if (quads) {
+    codeSum.compute_at(atBlock)
+        .store_in(MemoryType::Stack)
+        .bound_extent(r, heads);
+    codeSum.update().atomic().vectorize(at, 16);
+    for (int which : {0, 2}) {
+      const RDom &of = which == 0 ? high : low;
+      tile(mixed.update(which))
+          .reorder(of.x, c, vector, r, of.y)
+          .atomic()
+          .vectorize(of.x);
+    }
+    tile(mixed.update(1)).reorder(c, vector, r);
+  } else {
+    mixed.bound_extent(half, 2).unroll(half);
+    tile(mixed.update())
+        .unroll(half)
+        .reorder(c, vector, half, r, high.x, high.y)
+        .unroll(high.x);
+  }
+}
+
+std::vector<double> int8Query(const Trial &trial, int64_t t, int64_t r) {
+  const int64_t width = trial.dim("c");
+  std::vector<double> query;
+  float peak = 0;
+  for (int64_t c = 0; c < width; ++c) {
+    query.push_back(trial.in("q", t, r * width + c));
+    if (!keyColumn(c, width).slow)
+      peak = std::max(peak, std::fabs(float(query.back())));
+  }
+  const float scale = peak / 127.0f;
+  for (int64_t c = 0; c < width; ++c)
+    if (double &x = query[size_t(c)]; !keyColumn(c, width).slow && scale > 0)
+      x = double(scale) * std::nearbyint(float(x) * (1.0f / scale));
+  return query;
+}
+
+double codedWeightsBound(const Trial &trial, const std::vector<double> &weights,
+                         double sum, int64_t c) {
+  constexpr double kWorst = 6; // standard deviations: the worst of many
+  double loss = 0, squares = 0;
+  for (size_t begin = 0; begin < weights.size(); begin += kBlock) {
+    const size_t end = std::min(begin + kBlock, weights.size());
+    double peak = 0, quants = 0;
+    for (size_t s = begin; s < end; ++s) {
+      const double scale = trial.valueScale(int64_t(s)),
+                   value = trial.value(int64_t(s), c);
+      peak = std::max(peak, weights[s] / sum * scale);
+      quants += std::pow(value / scale, 2);
+      squares += std::pow(weights[s] / sum * value, 2);
+    }
+    loss += std::pow(peak / kLargestCode, 2) / 12 * quants;
+  }
+  return kWorst * (std::sqrt(loss) + kEpsilon * std::sqrt(squares));
+}
+
+} // namespace qwen::codegen
