@@ -324,9 +324,9 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
     const bool floats = values && optionValue(*kernel, *values, "act") == "f32";
     for (const CatalogKnob &knob : kernel->knobs) {
-      int64_t wanted = symbol.dim("t") != 1           ? knob.many
-                       : floats && knob.oneFloats > 0 ? knob.oneFloats
-                                                      : knob.one;
+      int64_t wanted = symbol.dim("t") != 1            ? knob.many
+                       : floats && knob.oneFloats >= 0 ? knob.oneFloats
+                                                       : knob.one;
       if (knob.registers)
         wanted = std::min(wanted, budget / used);
       symbol.point.push_back(legalUpTo(knob, wanted, symbol, leastBits));

@@ -85,9 +85,9 @@ struct CatalogKnob {
   bool onlyMany;  // 1 in a t1 kernel
   bool registers; // the product of such knobs counts vector accumulators of 16
                   // lanes
-  bool onlyOne = false;  // its least value in a t0 kernel
-  int64_t oneFloats = 0; // wanted for t1 with f32 activations; 0: as `one`
-  bool sumBits = false;  // its values are bits of a sum of two products
+  bool onlyOne = false;   // its least value in a t0 kernel
+  int64_t oneFloats = -1; // wanted for t1 with f32 activations; -1: as `one`
+  bool sumBits = false;   // its values are bits of a sum of two products
 };
 
 struct CatalogKernel {

@@ -1,6 +1,7 @@
 // Context.cpp - declares a kernel's arguments so that nothing but `host` is
 // read of a buffer's descriptor.
 #include "codegen/kernels/Kernel.h"
+#include "codegen/kernels/NearPrefetch.h"
 
 #include <algorithm>
 
@@ -162,9 +163,12 @@ Module buildModule(const KernelSymbol &symbol) {
   if (!equal)
     throw KernelError{"kernel `" + symbol.kernel +
                       "` builds other arguments than it declares"};
-  return Pipeline(context.outputs)
-      .compile_to_module(context.arguments, symbol.str(),
-                         target->halideTarget(), LinkageType::External);
+  NearPrefetch nearPrefetch;
+  Pipeline pipeline(context.outputs);
+  pipeline.add_custom_lowering_pass(&nearPrefetch, nullptr);
+  return pipeline.compile_to_module(context.arguments, symbol.str(),
+                                    target->halideTarget(),
+                                    LinkageType::External);
 }
 
 } // namespace qwen::codegen

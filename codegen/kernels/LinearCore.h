@@ -126,14 +126,14 @@ private:
   /// Asks for the planes' later blocks while the present ones are multiplied:
   /// a core alone keeps too few lines of memory under way.
   void prefetch(Halide::Stage &update, int unroll) {
-    const int ahead =
-        context.hasKnob("prefetch") ? context.knob("prefetch") : 0;
+    int ahead = context.hasKnob("prefetch") ? context.knob("prefetch") : 0;
     if (ahead == 0)
       return;
+    if (context.format().scaleGroup == 0)
+      ahead *= 32; // `outer` counts elements
     for (size_t i = 0; i < weight.size(); ++i)
-      if (context.format().planes[i].blockBytes >= 64)
-        update.prefetch(weight[i], outer, outer, std::max(1, ahead / unroll),
-                        Halide::PrefetchBoundStrategy::NonFaulting);
+      update.prefetch(weight[i], outer, outer, std::max(1, ahead / unroll),
+                      Halide::PrefetchBoundStrategy::NonFaulting);
   }
 
   // What Halide puts on the stack at most; longer panels would leave the

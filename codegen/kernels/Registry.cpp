@@ -130,9 +130,10 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .registers = true,
            .oneFloats = 4},
           {"unroll", {1, 2, 4}, 2, 1, "", 1, false, false, false, 1},
-          // Blocks of 32 along K that are asked for ahead. Many tokens read
-          // their weights from a cache.
-          {"prefetch", {0, 8, 16, 32}, 0, 0, "", 1, false, false, true},
+          // Blocks of 32 along K that are asked for ahead. The planes of a
+          // quantised weight are more streams than a core follows by itself;
+          // many tokens read their weights from a cache.
+          {"prefetch", {0, 8, 16}, 8, 0, "", 1, false, false, true, 0},
           // Integer dots where no instruction adds four products: sums of two
           // in 16 bits, where they are exact, take half the multiplications.
           {.name = "sum_bits",

@@ -103,6 +103,25 @@ TEST(Assembly, Avx2IntegerDotsAddPairs) {
   }
 }
 
+TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
+  for (const std::string &format : integerFormats())
+    for (const char *target : {"avx512", "avx2"}) {
+      const std::string symbol = "qk_linear__" + format +
+                                 "_q8g32__k512_n64_m64_t1__" + target +
+                                 "_p1x1x2x8x32";
+      const std::string text = assembly(symbol);
+      // Of the first plane, for the two blocks of an iteration.
+      const int64_t lines = 2 * findFormat(format)->planes[0].blockBytes / 64;
+      EXPECT_GE(count(text, "prefetcht0"), lines) << symbol;
+      EXPECT_EQ(count(text, "prefetchnta"), 0) << symbol;
+      EXPECT_EQ(count(assembly(std::regex_replace(symbol, std::regex("x8x32"),
+                                                  "x0x32")),
+                      "prefetch"),
+                0)
+          << symbol;
+    }
+}
+
 TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
   for (const char *symbol :
        {"qk_linear__f32_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32",

@@ -1,0 +1,40 @@
+// NearPrefetch.cpp - rewrites Call::prefetch after Halide has split it by
+// lines.
+#include "codegen/kernels/NearPrefetch.h"
+
+namespace qwen::codegen {
+
+using namespace Halide;
+using namespace Halide::Internal;
+
+Stmt NearPrefetch::visit(const For *op) {
+  Stmt body = mutate(op->body);
+  const auto first = as_const_int(op->min), lines = as_const_int(op->extent);
+  // Halide/src/Prefetch.cpp, SplitPrefetch.
+  const bool overLines = op->name.rfind("prefetch_split_", 0) == 0;
+  if (!overLines || !first || !lines)
+    return For::make(op->name, op->min, op->extent, op->for_type,
+                     op->partition_policy, op->device_api, body);
+  Stmt all;
+  for (int64_t i = *lines; i-- > 0;) {
+    Stmt one = substitute(op->name, Expr(int32_t(*first + i)), body);
+    all = all.defined() ? Block::make(one, all) : one;
+  }
+  return all;
+}
+
+Stmt NearPrefetch::visit(const Evaluate *op) {
+  const Call *call = Call::as_intrinsic(op->value, {Call::prefetch});
+  if (!call)
+    return IRMutator::visit(op);
+  Expr address = reinterpret(UInt(64), call->args[0]) +
+                 cast<uint64_t>(call->args[1] * call->type.bytes());
+  // LLVM's: to read, of the highest locality, data.
+  constexpr int kRead = 0, kEveryLevel = 3, kData = 1;
+  return Evaluate::make(
+      Call::make(Int(32), "llvm.prefetch.p0",
+                 {reinterpret(Handle(), address), kRead, kEveryLevel, kData},
+                 Call::Extern));
+}
+
+} // namespace qwen::codegen
