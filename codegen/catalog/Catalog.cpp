@@ -103,12 +103,15 @@ bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol,
   if (std::find(knob.values.begin(), knob.values.end(), value) ==
       knob.values.end())
     return false;
-  if (knob.onlyMany && symbol.dim("t") == 1 && value != 1)
+  if (knob.onlyMany && symbol.dim("t") == 1 && value != knob.values.front())
     return false;
   if (knob.onlyOne && symbol.dim("t") != 1 && value != knob.values.front())
     return false;
   if (knob.sumBits && value < leastBits)
     return false;
+  if (knob.ordersLoops)
+    return value == knob.values.front() ||
+           symbol.dim(knob.divides) / knob.unit > 1;
   return knob.divides.empty() ||
          symbol.dim(knob.divides) / knob.unit % value == 0;
 }

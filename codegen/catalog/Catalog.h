@@ -82,12 +82,15 @@ struct CatalogKnob {
   int64_t one, many;           // wanted for t1 and for t0
   std::string divides; // the value divides dim / unit; empty: no such rule
   int64_t unit;
-  bool onlyMany;  // 1 in a t1 kernel
+  bool onlyMany;  // its least value in a t1 kernel
   bool registers; // the product of such knobs counts vector accumulators of 16
                   // lanes
   bool onlyOne = false;   // its least value in a t0 kernel
   int64_t oneFloats = -1; // wanted for t1 with f32 activations; -1: as `one`
   bool sumBits = false;   // its values are bits of a sum of two products
+  // It orders the loops over tokens and over dim / unit, which it does not
+  // divide: its least value where that is one.
+  bool ordersLoops = false;
 };
 
 struct CatalogKernel {

@@ -169,6 +169,8 @@ CatalogOperand output(const char *name, const char *kind, const char *width);
 /// The knobs of every kernel with a linear core; a tile of panels divides dim
 /// / 16.
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide);
+/// The same, and the order of the loops of `outputTiles` (LinearCore.h).
+std::vector<CatalogKnob> outputTileKnobs();
 /// That of the loop over K alone, for kernels whose tile is fixed.
 CatalogKnob unrollKnob();
 

@@ -29,7 +29,7 @@ public:
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     unpacks =
-        mayUnpack && !context.oneToken() &&
+        mayUnpack && !context.oneToken() && !tokensOutermost(context) &&
         format.planes[0].blockBytes < kPlainBytes &&
         context.dim("k") * context.knob("panels") * kPanelRows <= kStackBytes;
     acc(lane, panel, token) = 0.0f;
@@ -39,12 +39,21 @@ public:
       floatProducts(format, weight, x);
   }
 
+  /// Whether the loop over token tiles goes around that over tiles of panels: a
+  /// tile of tokens stays in the first-level cache and the chunk's weights come
+  /// from the second for each; else a tile of panels stays, and all tokens
+  /// come.
+  static bool tokensOutermost(const BuildContext &context) {
+    return context.hasKnob("tokens_outer") && context.knob("tokens_outer") != 0;
+  }
+
   /// Computes the tile that `at` needs: `panels` panels and `tokens` tokens,
-  /// all accumulators in registers. At `aroundTokens`, a loop around the token
-  /// tiles, a tile's quants are unpacked once for all tokens, where they may
-  /// be.
+  /// all accumulators in registers. `around` is the loop around the tiles: over
+  /// panels, a tile's quants are unpacked there once for all tokens, where they
+  /// may be; over tokens, what depends on them alone is made there once for all
+  /// panels.
   void schedule(Halide::LoopLevel at, int panels, int tokens,
-                Halide::LoopLevel aroundTokens = {}) {
+                Halide::LoopLevel around = {}) {
     using namespace Halide;
     const int unroll = context.knob("unroll");
     acc.compute_at(at).store_in(MemoryType::Stack).bound_extent(panel, panels);
@@ -97,7 +106,7 @@ public:
             .unroll(products[1]);
     }
     if (quants.defined()) {
-      quants.compute_at(aroundTokens)
+      quants.compute_at(around)
           .store_in(MemoryType::Stack)
           .bound_extent(byte, 64)
           .bound_extent(quad, 8)
@@ -107,15 +116,17 @@ public:
           .vectorize(byte)
           .unroll(quad);
     }
+    const Halide::LoopLevel oncePerTokens =
+        tokensOutermost(context) ? around : at;
     if (starts.defined())
-      starts.compute_at(at)
+      starts.compute_at(oncePerTokens)
           .store_in(MemoryType::Stack)
           .bound_extent(block, context.dim("k") / 32)
           .unroll(part)
           .bound_extent(token, tokens)
           .vectorize(block, 16, TailStrategy::GuardWithIf);
     if (offsets.defined())
-      offsets.compute_at(at)
+      offsets.compute_at(oncePerTokens)
           .store_in(MemoryType::Stack)
           .bound_extent(block, context.dim("k") / 32)
           .bound_extent(token, tokens)
@@ -267,15 +278,18 @@ inline void outputTiles(BuildContext &context, const Halide::Expr &value,
   const int tilePanels = context.knob("panels"),
             tileTokens = context.knob("tokens");
   Var panelTile("panelTile"), tokenTile("tokenTile");
+  const bool tokensOuter = LinearCore::tokensOutermost(context);
+  const Var inner = tokensOuter ? panelTile : tokenTile,
+            outer = tokensOuter ? tokenTile : panelTile;
   y.bound(lane, 0, 16).bound(panel, 0, panels);
   y.split(panel, panelTile, panel, tilePanels)
       .split(token, tokenTile, token, tileTokens, TailStrategy::RoundUp);
-  y.reorder(lane, panel, token, tokenTile, panelTile)
+  y.reorder(lane, panel, token, inner, outer)
       .vectorize(lane)
       .unroll(panel)
       .unroll(token);
   for (LinearCore *core : cores)
-    core->schedule({y, tokenTile}, tilePanels, tileTokens, {y, panelTile});
+    core->schedule({y, inner}, tilePanels, tileTokens, {y, outer});
 }
 
 } // namespace qwen::codegen

@@ -147,4 +147,18 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .sumBits = true}};
 }
 
+std::vector<CatalogKnob> outputTileKnobs() {
+  std::vector<CatalogKnob> knobs = linearKnobs("m");
+  knobs.push_back({.name = "tokens_outer",
+                   .values = {0, 1},
+                   .one = 0,
+                   .many = 0,
+                   .divides = "m",
+                   .unit = kPanelRows,
+                   .onlyMany = true,
+                   .registers = false,
+                   .ordersLoops = true});
+  return knobs;
+}
+
 } // namespace qwen::codegen

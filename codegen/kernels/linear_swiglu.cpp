@@ -56,7 +56,7 @@ Kernel linear_swiglu() {
                                  operand("Wgate", "weight", "m"),
                                  operand("Wup", "weight", "m"),
                                  scalar("T", "i32"), output("y", "rows", "n")},
-                    .knobs = linearKnobs("m")},
+                    .knobs = outputTileKnobs()},
       .build = build,
       .reference = reference,
       .cases = {{"long", {{"k", 1280}, {"n", 96}, {"m", 32}}},

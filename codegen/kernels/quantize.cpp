@@ -7,6 +7,8 @@
 #include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
+#include <algorithm>
+
 namespace qwen::codegen {
 namespace {
 
@@ -38,13 +40,18 @@ void build(BuildContext &context) {
                  {{2 * groups, 1}, {context.tokens(), halfSumStride(width)}});
 
   xs.bound(group, 0, groups);
+  const int lanes = context.knob("lanes");
   largest.compute_at(xs, group)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
-      .vectorize(lane);
+      .vectorize(lane, std::min(lanes, 16))
+      .unroll(lane);
   peak.compute_at(xs, group).store_in(MemoryType::Stack);
   Var element("element");
-  xq.bound(k, 0, width).split(k, group, element, 32).vectorize(element);
+  xq.bound(k, 0, width)
+      .split(k, group, element, 32)
+      .vectorize(element, lanes)
+      .unroll(element);
   xsum.bound(group, 0, 2 * groups);
   sum.compute_at(xsum, group).store_in(MemoryType::Stack);
   sum.update().atomic().vectorize(all);
@@ -77,17 +84,18 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel quantize() {
-  return {
-      .interface = {.name = "quantize",
-                    .options = {},
-                    .dims = {"k", "t"},
-                    .multiples = {{"k", 32}},
-                    .operands = {operand("x", "rows", "k"), scalar("T", "i32"),
-                                 output("act", "quantized", "k")},
-                    .knobs = {}},
-      .build = build,
-      .reference = reference,
-      .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
+  return {.interface =
+              {.name = "quantize",
+               .options = {},
+               .dims = {"k", "t"},
+               .multiples = {{"k", 32}},
+               .operands = {operand("x", "rows", "k"), scalar("T", "i32"),
+                            output("act", "quantized", "k")},
+               // Values of a vector: what the target has, or less.
+               .knobs = {{"lanes", {8, 16, 32}, 8, 8, "", 1, false, false}}},
+          .build = build,
+          .reference = reference,
+          .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
 }
 
 } // namespace kernel

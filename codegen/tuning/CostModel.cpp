@@ -81,6 +81,21 @@ Shape shapeOf(const KernelCatalog &catalog, const CatalogKernel &kernel,
   return shape;
 }
 
+/// Whether a knob orders two loops of which one has a single turn.
+bool ordersNothing(const CatalogKernel &kernel, const KernelSymbol &symbol) {
+  for (size_t i = 0; i < kernel.knobs.size(); ++i) {
+    const CatalogKnob &order = kernel.knobs[i];
+    if (!order.ordersLoops || symbol.point[i] == order.values.front())
+      continue;
+    for (size_t j = 0; j < kernel.knobs.size(); ++j)
+      if (kernel.knobs[j].registers &&
+          kernel.knobs[j].divides == order.divides &&
+          symbol.dim(order.divides) / order.unit == symbol.point[j])
+        return true;
+  }
+  return false;
+}
+
 } // namespace
 
 CostModel::CostModel(const KernelCatalog &catalog) : catalog(catalog) {
@@ -186,7 +201,8 @@ bool fitsTarget(const KernelCatalog &catalog, const KernelSymbol &symbol) {
   if (!kernel || !target)
     return false;
   if (accumulatorsOf(*kernel, symbol) * registersPerValue(*target) >
-      target->registers)
+          target->registers ||
+      ordersNothing(*kernel, symbol))
     return false;
   constexpr int64_t kWidestElement = 4; // bytes of an f32 activation
   const int64_t inner = std::max<int64_t>(0, symbol.dim("k"));

@@ -45,8 +45,9 @@ private:
 };
 
 /// False when the target's registers or caches rule the point out before
-/// anything is compiled: more accumulators than registers, or activations of a
-/// token tile beyond the second-level cache.
+/// anything is compiled: more accumulators than registers, activations of a
+/// token tile beyond the second-level cache, or an order of loops of which one
+/// has a single turn.
 bool fitsTarget(const KernelCatalog &catalog, const KernelSymbol &symbol);
 
 } // namespace qwen

@@ -194,7 +194,7 @@ def test_broken_entries_are_named(results, home):
     first = knobs[0]
     changes = {
         "unknown kernel": (lambda e: e.update(kernel="liner", measured={}), "points[0] names the unknown kernel `liner`; kernels: "),
-        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`; knobs: tokens, panels, unroll, prefetch, sum_bits\n"),
+        "unknown knob": (lambda e: e["point"].update(speed=1), "points[0] names the unknown knob `speed` of kernel `linear`; knobs: tokens, panels, unroll, prefetch, sum_bits, tokens_outer\n"),
         "value": (
             lambda e: e["point"].update({first["name"]: 3333}),
             f"points[0] sets knob `{first['name']}` of kernel `linear` to 3333; values: "
@@ -219,7 +219,7 @@ def test_a_broken_result_file_stops_compiling(model, home):
     path.write_text('{"points": [{"kernel": "linear", "point": {"speed": 1}}]}')
     done = execute(QWENC, "compile", model, "--format", "q8g32", "--emit=scheduled")
     assert (done.returncode, done.stderr) == (1, f"{path}: error: points[0] names the unknown knob `speed` of kernel `linear`; "
-                                             "knobs: tokens, panels, unroll, prefetch, sum_bits\n")
+                                             "knobs: tokens, panels, unroll, prefetch, sum_bits, tokens_outer\n")
 
 
 def refused(expected, *options, program=QWENC):

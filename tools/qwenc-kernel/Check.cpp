@@ -142,7 +142,8 @@ private:
       return true;
     const std::vector<CatalogOption> &options = kernel.interface.options;
     std::cerr << "qwenc-kernel: error: kernel `" << kernel.interface.name
-              << "` has no instance to check";
+              << "` has no instance to check"
+              << (flags.quick ? " in a quick run" : "");
     if (!flags.formats.empty() && !options.empty() &&
         options.front().name == "format") {
       std::cerr << "; its formats are ";

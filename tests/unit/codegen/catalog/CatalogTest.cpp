@@ -113,9 +113,9 @@ TEST(Catalog, OneTokenHasNoTokenTile) {
 TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
   const Dims dims = {{"k", 64}, {"n", 256}, {"m", 256}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512"),
-            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x8x32");
+            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x8x32x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
-            "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0x32");
+            "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0x32x0");
 }
 
 TEST(Catalog, SumsOf16BitsAreOnlyForQuantsThatTheyHold) {
@@ -123,7 +123,7 @@ TEST(Catalog, SumsOf16BitsAreOnlyForQuantsThatTheyHold) {
   const auto problem = [&](const std::string &format, const std::string &act,
                            const std::string &target) {
     return catalog().check(
-        {"linear", {format, act}, dims, target, {1, 1, 1, 0, 16}});
+        {"linear", {format, act}, dims, target, {1, 1, 1, 0, 16, 0}});
   };
   for (const char *format : {"q4g32", "q4k", "q5g32", "q5k", "q6k"}) {
     EXPECT_FALSE(problem(format, "q8g32", "avx2")) << format;
@@ -136,8 +136,8 @@ TEST(Catalog, SumsOf16BitsAreOnlyForQuantsThatTheyHold) {
   EXPECT_TRUE(problem("q8g32s", "q8g32", "avx2"));
   EXPECT_FALSE(catalog().check(
       {"linear_coarse", {"q8g32s", "q8g32"}, dims, "avx2", {1, 1, 1, 0, 16}}));
-  EXPECT_TRUE(chosen({"q4g32", "q8g32"}, dims, "avx2").ends_with("x16"));
-  EXPECT_TRUE(chosen({"q8g32", "q8g32"}, dims, "avx2").ends_with("x32"));
+  EXPECT_TRUE(chosen({"q4g32", "q8g32"}, dims, "avx2").ends_with("x16x0"));
+  EXPECT_TRUE(chosen({"q8g32", "q8g32"}, dims, "avx2").ends_with("x32x0"));
 }
 
 TEST(Catalog, ManyTokensDoNotPrefetch) {
@@ -145,11 +145,26 @@ TEST(Catalog, ManyTokensDoNotPrefetch) {
              many = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 0}};
   const Options options = {"q8g32", "q8g32"};
   EXPECT_FALSE(
-      catalog().check({"linear", options, one, "avx2", {1, 1, 1, 8, 32}}));
+      catalog().check({"linear", options, one, "avx2", {1, 1, 1, 8, 32, 0}}));
   EXPECT_EQ(
-      catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8, 32}}),
+      catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8, 32, 0}}),
       "knob `prefetch` of kernel `linear` cannot be 8 here; values: 0, "
       "8, 16");
+}
+
+TEST(Catalog, LoopsHaveAnOrderWhereThereAreTwo) {
+  const Options options = {"q8g32", "q8g32"};
+  const auto check = [&](int64_t rows, int64_t t) {
+    return catalog().check({"linear",
+                            options,
+                            {{"k", 64}, {"n", rows}, {"m", rows}, {"t", t}},
+                            "avx512",
+                            {1, 1, 1, 0, 32, 1}});
+  };
+  EXPECT_FALSE(check(32, 0));
+  for (const auto &[rows, t] : {std::pair{32, 1}, {16, 0}})
+    EXPECT_EQ(check(rows, t), "knob `tokens_outer` of kernel `linear` cannot "
+                              "be 1 here; values: 0, 1");
 }
 
 TEST(Catalog, RefusesIllegalSymbolsWithTheNumbers) {
@@ -197,11 +212,11 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x8x32");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x8x32x0");
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x8x32");
+            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x8x32x0");
 }
 
 TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
@@ -213,9 +228,9 @@ TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
   ASSERT_TRUE(file) << error;
   const Dims dims = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512", &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x8x32");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x8x32x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512", &*file),
-            "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0x32");
+            "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0x32x0");
 }
 
 TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
@@ -226,7 +241,7 @@ TEST(ScheduleFile, AValueThatTheDimsForbidFallsToTheNextSmaller) {
   ASSERT_TRUE(file) << error;
   EXPECT_EQ(chosen({"f32", "f32"}, {{"k", 64}, {"n", 96}, {"m", 96}, {"t", 1}},
                    "avx512", &*file),
-            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1x0x32");
+            "qk_linear__f32_f32__k64_n96_m96_t1__avx512_p1x2x1x0x32x0");
 }
 
 TEST(ScheduleFile, NamesWhatIsWrong) {
@@ -245,7 +260,7 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
        "points[0] needs `point`, an object of knobs and values"},
       {R"({"points": [{"kernel": "linear", "point": {"tile": 1}}]})",
        "points[0] names the unknown knob `tile` of kernel `linear`; "
-       "knobs: tokens, panels, unroll, prefetch, sum_bits"},
+       "knobs: tokens, panels, unroll, prefetch, sum_bits, tokens_outer"},
       {R"({"points": [{"kernel": "linear", "point": {"panels": 3}}]})",
        "points[0] sets knob `panels` of kernel `linear` to 3; values: "
        "[1,2,4,8]"},

@@ -70,7 +70,8 @@ std::vector<std::string> integerFormats() {
 TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
   for (const std::string &format : integerFormats())
     for (const char *rest :
-         {"t1__avx512_p1x2x1x0x32", "t0__avx512_p4x2x1x0x32"}) {
+         {"t1__avx512_p1x2x1x0x32x0", "t0__avx512_p4x2x1x0x32x0",
+          "t0__avx512_p4x2x1x0x32x1"}) {
       const std::string symbol =
           "qk_linear__" + format + "_q8g32__k512_n64_m64_" + rest;
       const std::string text = assembly(symbol);
@@ -87,17 +88,17 @@ TEST(Assembly, Avx2IntegerDotsAddPairs) {
       continue;
     const std::string symbol = "qk_linear__" + std::string(format.name) +
                                "_q8g32__k512_n64_m64_t1__avx2_p1x2x1x0";
-    const std::string wide = assembly(symbol + "x32");
+    const std::string wide = assembly(symbol + "x32x0");
     EXPECT_GE(count(wide, "vpmaddwd"), 16) << symbol;
     EXPECT_EQ(count(wide, "vpmulld"), 0) << symbol;
     EXPECT_EQ(count(wide, "vpmaddubsw"), 0) << symbol;
     // It saturates, so its sums are exact for small quants only.
     if (format.largestQuant * kLargestPair > INT16_MAX) {
-      EXPECT_TRUE(makeCatalog().check(*KernelSymbol::parse(symbol + "x16")))
+      EXPECT_TRUE(makeCatalog().check(*KernelSymbol::parse(symbol + "x16x0")))
           << symbol;
       continue;
     }
-    const std::string narrow = assembly(symbol + "x16");
+    const std::string narrow = assembly(symbol + "x16x0");
     EXPECT_GE(count(narrow, "vpmaddubsw"), 16) << symbol;
     EXPECT_EQ(count(narrow, "vpmulld"), 0) << symbol;
   }
@@ -108,7 +109,7 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
     for (const char *target : {"avx512", "avx2"}) {
       const std::string symbol = "qk_linear__" + format +
                                  "_q8g32__k512_n64_m64_t1__" + target +
-                                 "_p1x1x2x8x32";
+                                 "_p1x1x2x8x32x0";
       const std::string text = assembly(symbol);
       // Of the first plane, for the two blocks of an iteration.
       const int64_t lines = 2 * findFormat(format)->planes[0].blockBytes / 64;
@@ -123,15 +124,16 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
 }
 
 TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
+  const char *swiglu =
+      "qk_linear_swiglu__q8g32_q8g32__k512_n64_m64_t0__avx512_p4x2x1x0x32x0";
   for (const char *symbol :
-       {"qk_linear__f32_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32",
-        "qk_linear__bf16_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32",
-        "qk_linear__f16_f32__k512_n64_m64_t1__avx512_p1x2x1x0x32",
-        "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1x0x32",
+       {"qk_linear__f32_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32x0",
+        "qk_linear__bf16_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32x0",
+        "qk_linear__f16_f32__k512_n64_m64_t1__avx512_p1x2x1x0x32x0",
+        "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1x0x32x0",
         "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1",
         "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1",
-        "qk_swiglu__plain__k512_t1__avx512_p",
-        "qk_linear_swiglu__q8g32_q8g32__k512_n64_m64_t0__avx512_p4x2x1x0x32"}) {
+        "qk_swiglu__plain__k512_t1__avx512_p", swiglu}) {
     const std::string text = assembly(symbol);
     int64_t vector = 0, scalar = 0;
     for (const char *kind : {"132", "213", "231"})

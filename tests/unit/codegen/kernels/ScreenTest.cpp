@@ -187,7 +187,7 @@ protected:
   }
   Screen()
       : full(symbol("qk_linear__q8g32_q8g32__k384_n500_m64_t1__" + target +
-                    "_p1x1x1x0x32")),
+                    "_p1x1x1x0x32x0")),
         coarse(symbol("qk_linear_coarse__q8g32s_q8g32__k384_n500_m64_t1__" +
                       target + "_p1x1x1x0x32")),
         least(symbol("qk_score_floor__q8g32s_q8g32__k384_v490_n500_t1__" +

@@ -71,6 +71,13 @@ TEST(FitsTarget, RulesOutMoreAccumulatorsThanRegisters) {
   EXPECT_FALSE(fitsTarget(catalog(), same));
 }
 
+TEST(FitsTarget, RulesOutAnOrderOfOneTileOfPanels) {
+  KernelSymbol symbol = linear("avx512", {{"panels", 2}, {"tokens_outer", 1}});
+  EXPECT_TRUE(fitsTarget(catalog(), symbol));
+  symbol.dims[2].second = 32; // both panels of the chunk
+  EXPECT_FALSE(fitsTarget(catalog(), symbol));
+}
+
 TEST(FitsTarget, RulesOutTokenTilesBeyondTheCache) {
   KernelSymbol symbol = linear("avx512", {{"tokens", 8}});
   EXPECT_TRUE(fitsTarget(catalog(), symbol));

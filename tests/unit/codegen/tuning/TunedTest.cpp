@@ -153,7 +153,7 @@ TEST(Tuned, NamesWhatIsWrong) {
             "[1,2,4,8]");
   EXPECT_EQ(broken("\"tokens\":2", "\"speed\":2"),
             "points[0] names the unknown knob `speed` of kernel `linear`; "
-            "knobs: tokens, panels, unroll, prefetch, sum_bits");
+            "knobs: tokens, panels, unroll, prefetch, sum_bits, tokens_outer");
   EXPECT_EQ(broken("\"us\":8.0", "\"us\":-8.0"),
             "points[0] has figures that do not fit its kernel");
   EXPECT_EQ(broken("\"points\"", "\"pionts\""),
