@@ -9,7 +9,8 @@
 // its position's scale becomes a code of 14 bits, 16383 being the block's
 // largest, and the codes times bytes are an exact integer. Codes come in halves
 // of 7 bits. Where no instruction adds four products of bytes, f32 holds the
-// same integers exactly: bytes of at most 256 columns, and halves of a code
+// same integers exactly: bytes of at most 256 columns, and halves of a code.
+// Blocks are of kCodedPositions
 #include "codegen/kernels/Int8Attention.h"
 
 #include "codegen/kernels/Math.h"
@@ -24,7 +25,8 @@ using namespace Halide;
 namespace {
 
 constexpr int kBlock = int(kCacheBlock);
-constexpr int kOffset = 128;        // of stored bytes
+constexpr int kSpan = int(kCodedPositions / kCacheBlock); // blocks
+constexpr int kOffset = 128;                              // of stored bytes
 constexpr int kLargestCode = 16383; // two halves of 7 bits
 constexpr float kSmallestPeak = 1e-30f;
 
@@ -89,67 +91,90 @@ void buildInt8Attention(BuildContext &context) {
   querySum(r, t) += cast(sumType, query(all.x, all.y, r, t));
   slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
 
+  // A span of blocks is merged at a time. Where it reaches beyond the cache the
+  // last block stands for what is not visible anyway.
+  const auto blockOf = [&](const Expr &b, const Expr &p) {
+    return min(b * kSpan + p, blocks - 1);
+  };
+  const auto overVectors = [&](const auto &at, const auto &combine) {
+    Expr all;
+    for (int p = 0; p < kSpan; ++p)
+      for (int start = 0; start < kBlock; start += 16)
+        all = all.defined() ? combine(all, at(start, p)) : Expr(at(start, p));
+    return all;
+  };
+  const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
+  const auto added = [](const Expr &a, const Expr &b) { return a + b; };
+  Var p("p");
   RDom quad(0, 4, 0, fast / 4, 0, 2, "quad"), inner(0, slow, 0, 2, "inner");
   Func dot("dot"), sum("sum"), visible("visible"), score("score"),
       highest("highest"), exponent("exponent"), weight("weight"),
       partial("partial");
-  dot(j, r, t, b) = querySum(r, t) * cast(sumType, -kOffset);
-  Expr keyQuad = (b * 2 + quad.z) * (fast / 4) + quad.y;
+  dot(j, p, r, t, b) = querySum(r, t) * cast(sumType, -kOffset);
+  Expr keyQuad = (blockOf(b, p) * 2 + quad.z) * (fast / 4) + quad.y;
   Expr queryByte = query(quad.y * 4 + quad.x, quad.z, r, t);
   if (quads)
-    dot(j, r, t, b) +=
+    dot(j, p, r, t, b) +=
         cast<int32_t>(keys(quad.x, j, keyQuad)) * cast<int32_t>(queryByte);
   else
-    dot(j, r, t, b) = context.fma(cast<float>(byteOf(keys(j, keyQuad), quad.x)),
-                                  queryByte, dot(j, r, t, b));
-  sum(j, r, t, b) = cast<float>(dot(j, r, t, b)) *
-                    (keyScales(j, b) * (queryScale(r, t) * unit));
-  sum(j, r, t, b) = context.fma(
+    dot(j, p, r, t, b) =
+        context.fma(cast<float>(byteOf(keys(j, keyQuad), quad.x)), queryByte,
+                    dot(j, p, r, t, b));
+  sum(j, p, r, t, b) =
+      cast<float>(dot(j, p, r, t, b)) *
+      (keyScales(j, blockOf(b, p)) * (queryScale(r, t) * unit));
+  sum(j, p, r, t, b) = context.fma(
       slowQuery(inner.x, inner.y, r, t),
-      cast<float>(slowKeys(j, inner.y * slow + inner.x, b)), sum(j, r, t, b));
+      cast<float>(slowKeys(j, inner.y * slow + inner.x, blockOf(b, p))),
+      sum(j, p, r, t, b));
 
   // Stages of their own, as in attention.cpp. What future positions hold is
   // read, and has no effect.
-  visible(j, t, b) = cast<uint8_t>(b * kBlock + j <= position + t);
-  Expr isVisible = visible(j, t, b) != cast<uint8_t>(0);
-  score(j, r, t, b) = select(isVisible, sum(j, r, t, b), lowest);
-  highest(lane, r, t, b) =
-      max(max(score(lane, r, t, b), score(lane + 16, r, t, b)),
-          max(score(lane + 32, r, t, b), score(lane + 48, r, t, b)));
+  visible(j, p, t, b) =
+      cast<uint8_t>((b * kSpan + p) * kBlock + j <= position + t);
+  Expr isVisible = visible(j, p, t, b) != cast<uint8_t>(0);
+  score(j, p, r, t, b) = select(isVisible, sum(j, p, r, t, b), lowest);
+  highest(lane, r, t, b) = overVectors(
+      [&](int start, int p) { return score(lane + start, p, r, t, b); },
+      larger);
   exponent(r, t, b) =
       ceil(treeMax([&](int at) -> Expr { return highest(at, r, t, b); }));
-  weight(j, r, t, b) =
-      exp2Negative(context, score(j, r, t, b) - exponent(r, t, b));
-  partial(lane, r, t, b) = weight(lane, r, t, b) + weight(lane + 16, r, t, b) +
-                           weight(lane + 32, r, t, b) +
-                           weight(lane + 48, r, t, b);
+  weight(j, p, r, t, b) =
+      exp2Negative(context, score(j, p, r, t, b) - exponent(r, t, b));
+  partial(lane, r, t, b) = overVectors(
+      [&](int start, int p) { return weight(lane + start, p, r, t, b); },
+      added);
 
   Func scaled("scaled"), top("top"), peak("peak"), inverse("inverse"),
-      code("code"), codes("codes"), codeSum("code_sum"), mixed("mixed");
-  scaled(j, r, t, b) =
-      weight(j, r, t, b) * select(isVisible, valueScales(j, b), 0.0f);
-  top(lane, r, t, b) =
-      max(max(scaled(lane, r, t, b), scaled(lane + 16, r, t, b)),
-          max(scaled(lane + 32, r, t, b), scaled(lane + 48, r, t, b)));
+      code("code"), codes("codes"), codePart("code_part"), codeSum("code_sum"),
+      mixed("mixed");
+  scaled(j, p, r, t, b) =
+      weight(j, p, r, t, b) *
+      select(isVisible, valueScales(j, blockOf(b, p)), 0.0f);
+  top(lane, r, t, b) = overVectors(
+      [&](int start, int p) { return scaled(lane + start, p, r, t, b); },
+      larger);
   peak(r, t, b) = treeMax([&](int at) -> Expr { return top(at, r, t, b); });
   inverse(r, t, b) =
       select(peak(r, t, b) > kSmallestPeak,
              float(kLargestCode) / max(peak(r, t, b), kSmallestPeak), 0.0f);
   // The low bits of the sum with a number whose last place is 1.
-  code(j, r, t, b) =
-      reinterpret<int32_t>(
-          context.fma(scaled(j, r, t, b), inverse(r, t, b), Expr(0x1.8p23f))) &
+  code(j, p, r, t, b) =
+      reinterpret<int32_t>(context.fma(scaled(j, p, r, t, b), inverse(r, t, b),
+                                       Expr(0x1.8p23f))) &
       kLargestCode;
-  codes(j, half, r, t, b) =
-      cast(factorType, (code(j, r, t, b) >> select(half == 0, 7, 0)) & 127);
+  codes(j, half, p, r, t, b) =
+      cast(factorType, (code(j, p, r, t, b) >> select(half == 0, 7, 0)) & 127);
+  codePart(lane, r, t, b) = overVectors(
+      [&](int start, int p) { return code(lane + start, p, r, t, b); }, added);
+  codeSum(r, t, b) =
+      treeSum([&](int at) -> Expr { return codePart(at, r, t, b); });
 
-  RDom high(0, 4, 0, kBlock / 4, "high"), low(0, 4, 0, kBlock / 4, "low"),
-      at(0, kBlock, "at");
-  codeSum(r, t, b) = 0;
-  codeSum(r, t, b) += code(at, r, t, b);
+  RDom high(0, 4, 0, kBlock / 4, 0, kSpan, "high"),
+      low(0, 4, 0, kBlock / 4, 0, kSpan, "low");
   Expr found; // the sum of codes times values
   const auto valueQuad = [&](const RDom &of) {
-    return b * (kBlock / 4) + of.y;
+    return blockOf(b, of.z) * (kBlock / 4) + of.y;
   };
   if (quads) {
     // Halves share a sum, so that a tile of all heads and columns is in
@@ -157,7 +182,7 @@ void buildInt8Attention(BuildContext &context) {
     const auto add = [&](const RDom &of, int which) {
       mixed(c, r, t, b) +=
           cast<int32_t>(values(of.x, c, valueQuad(of))) *
-          cast<int32_t>(codes(of.y * 4 + of.x, which, r, t, b));
+          cast<int32_t>(codes(of.y * 4 + of.x, which, of.z, r, t, b));
     };
     mixed(c, r, t, b) = -codeSum(r, t, b);
     add(high, 0);
@@ -165,16 +190,19 @@ void buildInt8Attention(BuildContext &context) {
     add(low, 1);
   } else {
     mixed(c, half, r, t, b) = 0.0f;
-    mixed(c, half, r, t, b) = context.fma(
-        cast<float>(byteOf(values(c, valueQuad(high)), high.x)) -
-            float(kOffset),
-        codes(high.y * 4 + high.x, half, r, t, b), mixed(c, half, r, t, b));
+    mixed(c, half, r, t, b) =
+        context.fma(cast<float>(byteOf(values(c, valueQuad(high)), high.x)) -
+                        float(kOffset),
+                    codes(high.y * 4 + high.x, half, high.z, r, t, b),
+                    mixed(c, half, r, t, b));
   }
 
   // (weighted values, partial sum c mod 16 of the weights, exponent of both).
   Func total("total"), state("state"), y("y");
-  RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
-  block.where(block * kBlock <= position + t);
+  constexpr int kPositions = kSpan * kBlock;
+  RDom block(0, (position + context.tokens() + kPositions - 1) / kPositions,
+             "block");
+  block.where(block * kPositions <= position + t);
   found = quads ? cast<float>(mixed(c, r, t, block))
                 : context.fma(mixed(c, 0, r, t, block), 128.0f,
                               mixed(c, 1, r, t, block));
@@ -229,15 +257,17 @@ void buildInt8Attention(BuildContext &context) {
   visible.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
+      .bound_extent(p, kSpan)
       .vectorize(j);
   score.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
+      .bound_extent(p, kSpan)
       .bound_extent(r, heads)
       .split(j, columnTile, j, tileColumns)
       .split(j, vector, j, 16)
       .split(r, headTile, r, tileHeads)
-      .reorder(j, vector, r, columnTile, headTile)
+      .reorder(j, vector, r, columnTile, headTile, p)
       .vectorize(j)
       .unroll(vector)
       .unroll(r);
@@ -262,36 +292,27 @@ void buildInt8Attention(BuildContext &context) {
       .unroll(vector)
       .unroll(r);
   quads ? dots.atomic().vectorize(quad.x) : dots.unroll(quad.x);
-  highest.compute_at(exponent, r)
-      .store_in(MemoryType::Stack)
-      .bound_extent(lane, 16)
-      .vectorize(lane);
-  exponent.compute_at(atBlock).store_in(MemoryType::Stack);
-  for (Func stage : {weight, scaled, code})
+  for (Func stage : {exponent, peak, inverse})
+    stage.compute_at(atBlock)
+        .store_in(MemoryType::Stack)
+        .bound_extent(r, heads);
+  for (Func stage : {weight, scaled, code, codes})
     stage.compute_at(atBlock)
         .store_in(MemoryType::Stack)
         .bound_extent(j, kBlock)
+        .bound_extent(p, kSpan)
         .bound_extent(r, heads)
-        .vectorize(j, 16);
+        .vectorize(j, 16)
+        .unroll(j);
+  codes.bound_extent(half, 2).reorder(half, j).unroll(half);
   partial.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
       .vectorize(lane);
-  top.compute_at(peak, r)
-      .store_in(MemoryType::Stack)
-      .bound_extent(lane, 16)
-      .vectorize(lane);
-  for (Func stage : {peak, inverse})
-    stage.compute_at(atBlock)
-        .store_in(MemoryType::Stack)
-        .bound_extent(r, heads);
-  codes.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
-      .bound_extent(j, kBlock)
-      .bound_extent(half, 2)
-      .bound_extent(r, heads)
-      .vectorize(j, 16)
-      .unroll(half);
+  highest.compute_at(exponent, r);
+  top.compute_at(peak, r);
+  for (Func stage : {highest, top})
+    stage.store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
   mixed.compute_at(state, columnTile)
       .store_in(MemoryType::Stack)
       .bound_extent(c, tileColumns)
@@ -306,11 +327,14 @@ void buildInt8Attention(BuildContext &context) {
     codeSum.compute_at(atBlock)
         .store_in(MemoryType::Stack)
         .bound_extent(r, heads);
-    codeSum.update().atomic().vectorize(at, 16);
+    codePart.compute_at(codeSum, r)
+        .store_in(MemoryType::Stack)
+        .bound_extent(lane, 16)
+        .vectorize(lane);
     for (int which : {0, 2}) {
       const RDom &of = which == 0 ? high : low;
       tile(mixed.update(which))
-          .reorder(of.x, c, vector, r, of.y)
+          .reorder(of.x, c, vector, r, of.y, of.z)
           .atomic()
           .vectorize(of.x);
     }
@@ -319,7 +343,7 @@ void buildInt8Attention(BuildContext &context) {
     mixed.bound_extent(half, 2).unroll(half);
     tile(mixed.update())
         .unroll(half)
-        .reorder(c, vector, half, r, high.x, high.y)
+        .reorder(c, vector, half, r, high.x, high.y, high.z)
         .unroll(high.x);
   }
 }
@@ -344,8 +368,9 @@ double codedWeightsBound(const Trial &trial, const std::vector<double> &weights,
                          double sum, int64_t c) {
   constexpr double kWorst = 6; // standard deviations: the worst of many
   double loss = 0, squares = 0;
-  for (size_t begin = 0; begin < weights.size(); begin += kBlock) {
-    const size_t end = std::min(begin + kBlock, weights.size());
+  for (size_t begin = 0; begin < weights.size(); begin += kCodedPositions) {
+    const size_t end =
+        std::min(begin + size_t(kCodedPositions), weights.size());
     double peak = 0, quants = 0;
     for (size_t s = begin; s < end; ++s) {
       const double scale = trial.valueScale(int64_t(s)),

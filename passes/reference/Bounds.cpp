@@ -1,6 +1,8 @@
 // Bounds.cpp - first derivatives and roundings, op by op.
 #include "passes/reference/Bounds.h"
 
+#include "qwen/cache_layout.h"
+
 #include <algorithm>
 
 namespace qwen::reference {
@@ -21,13 +23,12 @@ double byteStep(double scale) {
 double codedWeightsLoss(const double *softmax, int64_t count,
                         const Cache &values, const Rows &scales, int64_t column,
                         double squares) {
-  constexpr int64_t kBlock = 64;
   constexpr double kLargestCode = 16383;
   const int64_t head = column / values.headWidth;
   double loss = 0;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
+  for (int64_t begin = 0; begin < count; begin += kCodedPositions) {
     double peak = 0, quants = 0;
-    const int64_t end = std::min(begin + kBlock, count);
+    const int64_t end = std::min(begin + kCodedPositions, count);
     for (int64_t p = begin; p < end; ++p) {
       const double scale = scales.row(p)[head];
       peak = std::max(peak, softmax[p] * scale);

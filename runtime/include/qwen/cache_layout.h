@@ -17,6 +17,10 @@ namespace qwen {
 
 inline constexpr int64_t kCacheBlock = 64; // positions
 
+/// Positions whose weights share the unit of their codes, by which int8 values
+/// are multiplied; from a multiple of it on.
+inline constexpr int64_t kCodedPositions = 128;
+
 /// Columns of each half of a key of C columns that int8 keeps as f16: the last,
 /// a quarter of them in fours.
 constexpr int64_t slowHalf(int64_t headWidth) {
