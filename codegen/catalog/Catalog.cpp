@@ -387,7 +387,7 @@ int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
     if (chunks < std::min(kWantedChunks, units))
       distance *= 1.0 + double(kWantedChunks) / double(chunks) * 0.5;
     if (count * unit / kPanelRows % 2)
-      distance *= 1.5;
+      distance *= 1.25;
     if (distance < bestDistance) {
       bestDistance = distance;
       best = count;

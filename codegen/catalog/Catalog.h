@@ -232,7 +232,7 @@ public:
 /// `multiple` (a head width, or 1); a chunk reads about half to twice
 /// `wantedBytes` of weights and there are at least eight where the size allows.
 /// `matrices` weights of equal shape are read together (2 for gate and up).
-inline constexpr int64_t kChunkBytes = 64 << 10;
+inline constexpr int64_t kChunkBytes = 128 << 10;
 int64_t chunkRows(const CatalogFormat &format, int64_t rows, int64_t inner,
                   int64_t multiple, int64_t matrices,
                   int64_t wantedBytes = kChunkBytes);

@@ -308,10 +308,10 @@ TEST(ChunkRows, GivesChunksToATeamWithoutMakingThemTiny) {
   const CatalogFormat &format = *catalog().format("q8g32");
   const int64_t head = chunkRows(format, 151936, 896, 1, 1),
                 ffn = chunkRows(format, 4864, 896, 1, 2);
-  EXPECT_GE(format.bytes(head, 896), 32 << 10);
-  EXPECT_LE(format.bytes(head, 896), 128 << 10);
-  EXPECT_GE(2 * format.bytes(ffn, 896), 32 << 10);
-  EXPECT_LE(2 * format.bytes(ffn, 896), 128 << 10);
+  EXPECT_GE(format.bytes(head, 896), kChunkBytes / 2);
+  EXPECT_LE(format.bytes(head, 896), kChunkBytes * 2);
+  EXPECT_GE(2 * format.bytes(ffn, 896), kChunkBytes / 2);
+  EXPECT_LE(2 * format.bytes(ffn, 896), kChunkBytes * 2);
   EXPECT_GE(896 / chunkRows(format, 896, 896, 1, 1), 8);
 }
 
