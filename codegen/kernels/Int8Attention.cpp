@@ -29,6 +29,7 @@ constexpr int kSpan = int(kCodedPositions / kCacheBlock); // blocks
 constexpr int kOffset = 128;                              // of stored bytes
 constexpr int kLargestCode = 16383; // two halves of 7 bits
 constexpr float kSmallestPeak = 1e-30f;
+constexpr float kLeast = -1e30f; // of an exponent
 
 /// Byte `lane` of a word.
 Expr byteOf(const Expr &word, const Expr &lane) {
@@ -137,8 +138,10 @@ void buildInt8Attention(BuildContext &context) {
   highest(lane, r, t, b) = overVectors(
       [&](int start, int p) { return score(lane + start, p, r, t, b); },
       larger);
-  exponent(r, t, b) =
-      ceil(treeMax([&](int at) -> Expr { return highest(at, r, t, b); }));
+  // Of a span in which a row sees nothing it is no infinity, which leaves all
+  // weights 0.
+  exponent(r, t, b) = ceil(max(
+      treeMax([&](int at) -> Expr { return highest(at, r, t, b); }), kLeast));
   weight(j, p, r, t, b) =
       exp2Negative(context, score(j, p, r, t, b) - exponent(r, t, b));
   partial(lane, r, t, b) = overVectors(
@@ -197,12 +200,13 @@ void buildInt8Attention(BuildContext &context) {
                     mixed(c, half, r, t, b));
   }
 
+  // A condition on t would keep Halide from making vectors of `mixed`: what is
+  // added of spans beyond it is 0.
   // (weighted values, partial sum c mod 16 of the weights, exponent of both).
   Func total("total"), state("state"), y("y");
   constexpr int kPositions = kSpan * kBlock;
   RDom block(0, (position + context.tokens() + kPositions - 1) / kPositions,
              "block");
-  block.where(block * kPositions <= position + t);
   found = quads ? cast<float>(mixed(c, r, t, block))
                 : context.fma(mixed(c, 0, r, t, block), 128.0f,
                               mixed(c, 1, r, t, block));

@@ -82,6 +82,18 @@ TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
     }
 }
 
+TEST(Assembly, Int8AttentionIsVpdpbusdForOneTokenAndMany) {
+  // Keys, and both halves of codes times values: 7 heads by 2 vectors each.
+  for (const char *tokens : {"t0", "t1"}) {
+    const std::string symbol = "qk_attention__int8__h14_r7_c64_s1024_" +
+                               std::string(tokens) + "__avx512_p7x2";
+    const std::string text = assembly(symbol);
+    EXPECT_GE(count(text, "vpdpbusd"), 3 * 7 * 2) << symbol;
+    EXPECT_EQ(count(text, "vpmulld"), 0) << symbol;
+    EXPECT_EQ(count(text, "imull"), 0) << symbol;
+  }
+}
+
 TEST(Assembly, Avx2IntegerDotsAddPairs) {
   for (const Format &format : formats()) {
     if (!format.quant)
@@ -133,6 +145,7 @@ TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
         "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1x0x32x0",
         "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1",
         "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1",
+        "qk_attention__int8__h14_r7_c64_s1024_t0__avx2_p7x1",
         "qk_swiglu__plain__k512_t1__avx512_p", swiglu}) {
     const std::string text = assembly(symbol);
     int64_t vector = 0, scalar = 0;
