@@ -65,6 +65,18 @@ Expr BuildContext::fma(Expr a, Expr b, Expr sum) const {
                               Internal::Call::PureExtern);
 }
 
+Extents BuildContext::headRows(int width, int heads, int64_t rowHeads) const {
+  return {{width, 1}, {heads, width}, {tokens(), rowStride(rowHeads * width)}};
+}
+
+Extents BuildContext::halfHeadRows(int width, int heads,
+                                   int64_t rowHeads) const {
+  return {{width / 2, 1},
+          {2, width / 2},
+          {heads, width},
+          {tokens(), rowStride(rowHeads * width)}};
+}
+
 ImageParam BuildContext::buffer(const std::string &name, Type type,
                                 const Extents &extentsAndStrides) {
   ImageParam param(type, int(extentsAndStrides.size()), name);

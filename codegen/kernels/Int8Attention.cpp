@@ -13,7 +13,7 @@
 // Blocks are of kCodedPositions
 #include "codegen/kernels/Int8Attention.h"
 
-#include "codegen/kernels/Math.h"
+#include "codegen/kernels/AttentionTiles.h"
 
 #include <limits>
 #include <numbers>
@@ -42,10 +42,7 @@ void buildInt8Attention(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("r"),
             positions = context.dim("s"), blocks = positions / kBlock;
   const int slow = int(slowHalf(width)), fast = width / 2 - slow;
-  const Extents rows{
-      {width, 1},
-      {heads, width},
-      {context.tokens(), rowStride(int64_t(context.dim("h")) * width)}};
+  const Extents rows = context.headRows(width, heads, context.dim("h"));
   const float lowest = -std::numeric_limits<float>::infinity();
   // Four products of bytes are added by one instruction, or bytes are taken out
   // of words and multiplied as f32.
@@ -53,11 +50,8 @@ void buildInt8Attention(BuildContext &context) {
   const Type sumType = quads ? Type(Int(32)) : Type(Float(32)),
              factorType = quads ? Type(Int(8)) : Type(Float(32));
 
-  const ImageParam q = context.buffer("q", Float(32),
-                                      {{width / 2, 1},
-                                       {2, width / 2},
-                                       {heads, width},
-                                       {context.tokens(), rows[2].second}});
+  const ImageParam q = context.buffer(
+      "q", Float(32), context.halfHeadRows(width, heads, context.dim("h")));
   const auto bytes = [&](const std::string &name, int across, int along) {
     return quads
                ? context.buffer(name, UInt(8),
@@ -202,62 +196,32 @@ void buildInt8Attention(BuildContext &context) {
 
   // A condition on t would keep Halide from making vectors of `mixed`: what is
   // added of spans beyond it is 0.
-  // (weighted values, partial sum c mod 16 of the weights, exponent of both).
-  Func total("total"), state("state"), y("y");
   constexpr int kPositions = kSpan * kBlock;
   RDom block(0, (position + context.tokens() + kPositions - 1) / kPositions,
              "block");
   found = quads ? cast<float>(mixed(c, r, t, block))
                 : context.fma(mixed(c, 0, r, t, block), 128.0f,
                               mixed(c, 1, r, t, block));
-  state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f), Expr(lowest));
-  Expr before = state(c, r, t)[2], now = exponent(r, t, block);
-  Expr shrink = powerOfTwo(-abs(before - now));
-  Expr keep = select(before >= now, Expr(1.0f), shrink),
-       take = select(before >= now, shrink, Expr(1.0f));
-  Expr unitOfCodes = peak(r, t, block) * (1.0f / float(kLargestCode));
-  state(c, r, t) = Tuple(
-      context.fma(found, take * unitOfCodes, state(c, r, t)[0] * keep),
-      context.fma(partial(c % 16, r, t, block), take, state(c, r, t)[1] * keep),
-      max(before, now));
-  total(r, t) = treeSum([&](int of) -> Expr { return state(of, r, t)[1]; });
-  y(c, r, t) = state(c, r, t)[0] / total(r, t);
-  context.output(y, rows);
+  BlockMerge merge(context, c, r, t, block,
+                   {.values = found,
+                    .unit = peak(r, t, block) * (1.0f / float(kLargestCode)),
+                    .partial = partial(c % 16, r, t, block),
+                    .exponent = exponent(r, t, block)});
+  context.output(merge.y, rows);
 
-  const int tileHeads = context.knob("heads"),
-            tileColumns = 16 * context.knob("columns");
-  Var headTile("headTile"), columnTile("columnTile"), vector("vector");
-  y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
-  total.compute_at(y, r).store_in(MemoryType::Stack);
+  const AttentionTiles tiles(context);
+  merge.schedule(tiles, width, heads);
+  const LoopLevel atBlock = merge.atBlock();
+  const Func y = merge.y;
   for (Func stage : {largest, queryScale, querySum})
     stage.compute_at(y, t).store_in(MemoryType::Stack).bound_extent(r, heads);
-  query.compute_at(y, t)
-      .store_in(MemoryType::Stack)
-      .bound_extent(i, fast)
-      .bound_extent(half, 2)
-      .bound_extent(r, heads)
-      .vectorize(i, 4);
-  slowQuery.compute_at(y, t)
-      .store_in(MemoryType::Stack)
-      .bound_extent(i, slow)
-      .bound_extent(half, 2)
-      .bound_extent(r, heads)
-      .vectorize(i, 4);
-  state.compute_at(y, t)
-      .store_in(MemoryType::Stack)
-      .bound_extent(c, width)
-      .bound_extent(r, heads)
-      .vectorize(c, 16);
-  state.update()
-      .split(c, columnTile, c, tileColumns)
-      .split(c, vector, c, 16)
-      .split(r, headTile, r, tileHeads)
-      .reorder(c, vector, r, columnTile, headTile, block)
-      .vectorize(c)
-      .unroll(vector)
-      .unroll(r);
-  const LoopLevel atBlock(state, block);
-
+  for (auto [stage, columns] : {std::pair(query, fast), {slowQuery, slow}})
+    stage.compute_at(y, t)
+        .store_in(MemoryType::Stack)
+        .bound_extent(i, columns)
+        .bound_extent(half, 2)
+        .bound_extent(r, heads)
+        .vectorize(i, 4);
   visible.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
@@ -267,28 +231,12 @@ void buildInt8Attention(BuildContext &context) {
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
       .bound_extent(p, kSpan)
-      .bound_extent(r, heads)
-      .split(j, columnTile, j, tileColumns)
-      .split(j, vector, j, 16)
-      .split(r, headTile, r, tileHeads)
-      .reorder(j, vector, r, columnTile, headTile, p)
-      .vectorize(j)
-      .unroll(vector)
-      .unroll(r);
-  for (Func stage : {dot, sum})
-    stage.compute_at(score, columnTile)
-        .store_in(MemoryType::Stack)
-        .bound_extent(j, tileColumns)
-        .bound_extent(r, tileHeads)
-        .vectorize(j, 16)
-        .unroll(j)
-        .unroll(r);
-  sum.update()
-      .split(j, vector, j, 16)
-      .reorder(j, vector, r, inner.x, inner.y)
-      .vectorize(j)
-      .unroll(vector)
-      .unroll(r);
+      .bound_extent(r, heads);
+  tiles.loops(score, j, r, p);
+  for (const Func &stage : {dot, sum})
+    tiles.accumulate(stage, score, j, r);
+  tiles.add(sum.update(), j, r, inner.x, inner.y);
+  const Var vector = tiles.vector;
   Stage dots = dot.update();
   dots.split(j, vector, j, 16)
       .reorder(quad.x, j, vector, r, quad.y, quad.z)
@@ -317,13 +265,7 @@ void buildInt8Attention(BuildContext &context) {
   top.compute_at(peak, r);
   for (Func stage : {highest, top})
     stage.store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
-  mixed.compute_at(state, columnTile)
-      .store_in(MemoryType::Stack)
-      .bound_extent(c, tileColumns)
-      .bound_extent(r, tileHeads)
-      .vectorize(c, 16)
-      .unroll(c)
-      .unroll(r);
+  tiles.accumulate(mixed, merge.state, c, r);
   const auto tile = [&](Stage stage) {
     return stage.split(c, vector, c, 16).vectorize(c).unroll(vector).unroll(r);
   };

@@ -94,6 +94,11 @@ public:
   Halide::Expr tokens() const;
   Halide::Expr fma(Halide::Expr a, Halide::Expr b, Halide::Expr sum) const;
 
+  /// Rows [T, H·C] as (c, head, t), of `heads` heads of H = `rowHeads`.
+  Extents headRows(int width, int heads, int64_t rowHeads) const;
+  /// The same as (c of a half, half, head, t).
+  Extents halfHeadRows(int width, int heads, int64_t rowHeads) const;
+
   // Inputs, in the argument order.
   Halide::ImageParam rows(const std::string &name, int64_t width,
                           Halide::Type type = Halide::Float(32));

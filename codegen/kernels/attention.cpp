@@ -10,8 +10,8 @@
 // exact; the partial sums meet by halves at the end. Nothing depends on T.
 // Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
 // arXiv 1805.02867
+#include "codegen/kernels/AttentionTiles.h"
 #include "codegen/kernels/Int8Attention.h"
-#include "codegen/kernels/Math.h"
 #include "codegen/kernels/Trial.h"
 
 #include <limits>
@@ -29,10 +29,7 @@ void build(BuildContext &context) {
     return buildInt8Attention(context);
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
-  const Extents rows{
-      {width, 1},
-      {heads, width},
-      {context.tokens(), rowStride(int64_t(context.dim("h")) * width)}};
+  const Extents rows = context.headRows(width, heads, context.dim("h"));
   const float lowest = -std::numeric_limits<float>::infinity();
   const Type type = context.cacheType();
   const ImageParam q = context.buffer("q", Float(32), rows);
@@ -47,8 +44,7 @@ void build(BuildContext &context) {
   Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane");
   RDom inner(0, width, "inner"), past(0, kBlock, "past");
   Func dot("dot"), highest("highest"), score("score"), exponent("exponent"),
-      weight("weight"), partial("partial"), total("total");
-  Func mixed("mixed"), state("state"), visible("visible"), y("y");
+      weight("weight"), partial("partial"), mixed("mixed"), visible("visible");
 
   dot(j, r, t, b) = 0.0f;
   dot(j, r, t, b) = context.fma(q(inner, r, t), cast<float>(keys(j, inner, b)),
@@ -76,41 +72,18 @@ void build(BuildContext &context) {
       context.fma(weight(past, r, t, b),
                   cast<float>(values(c, b * kBlock + past)), mixed(c, r, t, b));
 
-  // (weighted values, partial sum c mod 16 of the weights, exponent of both).
   RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
   block.where(block * kBlock <= position + t);
-  state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f), Expr(lowest));
-  Expr before = state(c, r, t)[2], now = exponent(r, t, block);
-  Expr shrink = powerOfTwo(-abs(before - now));
-  Expr keep = select(before >= now, Expr(1.0f), shrink),
-       take = select(before >= now, shrink, Expr(1.0f));
-  state(c, r, t) = Tuple(
-      context.fma(mixed(c, r, t, block), take, state(c, r, t)[0] * keep),
-      context.fma(partial(c % 16, r, t, block), take, state(c, r, t)[1] * keep),
-      max(before, now));
-  total(r, t) = treeSum([&](int i) -> Expr { return state(i, r, t)[1]; });
-  y(c, r, t) = state(c, r, t)[0] / total(r, t);
-  context.output(y, rows);
+  BlockMerge merge(context, c, r, t, block,
+                   {.values = mixed(c, r, t, block),
+                    .unit = {},
+                    .partial = partial(c % 16, r, t, block),
+                    .exponent = exponent(r, t, block)});
+  context.output(merge.y, rows);
 
-  const int tileHeads = context.knob("heads"),
-            tileColumns = 16 * context.knob("columns");
-  Var headTile("headTile"), columnTile("columnTile"), vector("vector");
-  y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
-  total.compute_at(y, r).store_in(MemoryType::Stack);
-  state.compute_at(y, t)
-      .store_in(MemoryType::Stack)
-      .bound_extent(c, width)
-      .bound_extent(r, heads)
-      .vectorize(c, 16);
-  state.update()
-      .split(c, columnTile, c, tileColumns)
-      .split(c, vector, c, 16)
-      .split(r, headTile, r, tileHeads)
-      .reorder(c, vector, r, columnTile, headTile, block)
-      .vectorize(c)
-      .unroll(vector)
-      .unroll(r);
-  const LoopLevel atBlock(state, block);
+  const AttentionTiles tiles(context);
+  merge.schedule(tiles, width, heads);
+  const LoopLevel atBlock = merge.atBlock();
 
   visible.compute_at(atBlock)
       .store_in(MemoryType::Stack)
@@ -119,27 +92,10 @@ void build(BuildContext &context) {
   score.compute_at(atBlock)
       .store_in(MemoryType::Stack)
       .bound_extent(j, kBlock)
-      .bound_extent(r, heads)
-      .split(j, columnTile, j, tileColumns)
-      .split(j, vector, j, 16)
-      .split(r, headTile, r, tileHeads)
-      .reorder(j, vector, r, columnTile, headTile)
-      .vectorize(j)
-      .unroll(vector)
-      .unroll(r);
-  dot.compute_at(score, columnTile)
-      .store_in(MemoryType::Stack)
-      .bound_extent(j, tileColumns)
-      .bound_extent(r, tileHeads)
-      .vectorize(j, 16)
-      .unroll(j)
-      .unroll(r);
-  dot.update()
-      .split(j, vector, j, 16)
-      .reorder(j, vector, r, inner)
-      .vectorize(j)
-      .unroll(vector)
-      .unroll(r);
+      .bound_extent(r, heads);
+  tiles.loops(score, j, r, t);
+  tiles.accumulate(dot, score, j, r);
+  tiles.add(dot.update(), j, r, inner);
   highest.compute_at(exponent, r)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
@@ -153,19 +109,8 @@ void build(BuildContext &context) {
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
       .vectorize(lane);
-  mixed.compute_at(state, columnTile)
-      .store_in(MemoryType::Stack)
-      .bound_extent(c, tileColumns)
-      .bound_extent(r, tileHeads)
-      .vectorize(c, 16)
-      .unroll(c)
-      .unroll(r);
-  mixed.update()
-      .split(c, vector, c, 16)
-      .reorder(c, vector, r, past)
-      .vectorize(c)
-      .unroll(vector)
-      .unroll(r);
+  tiles.accumulate(mixed, merge.state, c, r);
+  tiles.add(mixed.update(), c, r, past);
 }
 
 std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {

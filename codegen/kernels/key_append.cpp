@@ -15,11 +15,7 @@ void buildInt8(BuildContext &context) {
             positions = context.dim("s"), blocks = positions / 64;
   const int slow = int(slowHalf(width)), fast = width / 2 - slow;
   const ImageParam x =
-      context.buffer("x", Float(32),
-                     {{width / 2, 1},
-                      {2, width / 2},
-                      {heads, width},
-                      {context.tokens(), rowStride(int64_t(heads) * width)}});
+      context.buffer("x", Float(32), context.halfHeadRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var byte("byte"), within("within"), quad("quad"), half("half"),
@@ -85,10 +81,7 @@ void build(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
   const ImageParam x =
-      context.buffer("x", Float(32),
-                     {{width, 1},
-                      {heads, width},
-                      {context.tokens(), rowStride(int64_t(heads) * width)}});
+      context.buffer("x", Float(32), context.headRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var within("within"), c("c"), block("block"), head("head");

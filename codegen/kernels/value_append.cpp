@@ -14,10 +14,7 @@ void buildInt8(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("g"),
             positions = context.dim("s");
   const ImageParam x =
-      context.buffer("x", Float(32),
-                     {{width, 1},
-                      {heads, width},
-                      {context.tokens(), rowStride(int64_t(heads) * width)}});
+      context.buffer("x", Float(32), context.headRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var c("c"), byte("byte"), quad("quad"), place("place"), head("head"),
@@ -61,10 +58,7 @@ void build(BuildContext &context) {
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
   const ImageParam x =
-      context.buffer("x", Float(32),
-                     {{width, 1},
-                      {heads, width},
-                      {context.tokens(), rowStride(int64_t(heads) * width)}});
+      context.buffer("x", Float(32), context.headRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
   Var c("c"), place("place"), head("head");
