@@ -1,5 +1,5 @@
 // AttentionTiles.h - what attention over any cache shares: tiles of heads by
-// vectors, and the merging of blocks of positions.
+// vectors, and the merging of blocks of positions and of their spans.
 //
 // Shapes    tiles (x, r): x is a position of a block or a column, r a head
 // Numerics  sums and weighted values are merged by powers of two, ascending:
@@ -58,35 +58,60 @@ public:
   }
 };
 
-/// y (c, r, t) from blocks of positions: the running weighted values, partial
-/// sum c mod 16 of the weights, and exponent of both.
+/// What is known of some positions: weighted values in units of `unit` (of 1 if
+/// left out), the sum of the weights or a part of it, and the exponent of both.
+struct WeightedSums {
+  Halide::Expr values, unit, weights, exponent;
+};
+
+/// `before` (values, weights, exponent) with `added`.
+inline Halide::Tuple merged(const BuildContext &context,
+                            const Halide::Tuple &before,
+                            const WeightedSums &added) {
+  using namespace Halide;
+  Expr last = before[2], now = added.exponent;
+  Expr shrink = powerOfTwo(-abs(last - now));
+  Expr keep = select(last >= now, Expr(1.0f), shrink),
+       take = select(last >= now, shrink, Expr(1.0f));
+  return {context.fma(added.values,
+                      added.unit.defined() ? take * added.unit : take,
+                      before[0] * keep),
+          context.fma(added.weights, take, before[1] * keep), max(last, now)};
+}
+
+/// Of no position.
+inline Halide::Tuple noSums() {
+  return {Halide::Expr(0.0f), Halide::Expr(0.0f),
+          Halide::Expr(-std::numeric_limits<float>::infinity())};
+}
+
+/// y (c, r, t) from the blocks of positions of each span n, and from spans.
 class BlockMerge {
 public:
-  /// What one block adds: its `values` are in units of `unit`, of 1 if left
-  /// out.
-  struct Block {
-    Halide::Expr values, unit, partial, exponent;
-  };
-
+  /// What is added is that of block `block` of span `n`; its weights are the
+  /// partial sum c mod 16.
   BlockMerge(const BuildContext &context, const Halide::Var &c,
-             const Halide::Var &r, const Halide::Var &t,
-             const Halide::RDom &block, const Block &added)
-      : c(c), r(r), t(t), block(block) {
-    using namespace Halide;
-    state(c, r, t) = Tuple(Expr(0.0f), Expr(0.0f),
-                           Expr(-std::numeric_limits<float>::infinity()));
-    Expr before = state(c, r, t)[2], now = added.exponent;
-    Expr shrink = powerOfTwo(-abs(before - now));
-    Expr keep = select(before >= now, Expr(1.0f), shrink),
-         take = select(before >= now, shrink, Expr(1.0f));
-    state(c, r, t) =
-        Tuple(context.fma(added.values,
-                          added.unit.defined() ? take * added.unit : take,
-                          state(c, r, t)[0] * keep),
-              context.fma(added.partial, take, state(c, r, t)[1] * keep),
-              max(before, now));
-    total(r, t) = treeSum([&](int i) -> Expr { return state(i, r, t)[1]; });
-    y(c, r, t) = state(c, r, t)[0] / total(r, t);
+             const Halide::Var &r, const Halide::Var &t, const Halide::Var &n,
+             const Halide::RDom &block, const WeightedSums &added)
+      : c(c), r(r), t(t), n(n), block(block) {
+    state(c, r, t, n) = noSums();
+    state(c, r, t, n) = merged(context, state(c, r, t, n), added);
+    weights(r, t, n) =
+        treeSum([&](int i) -> Halide::Expr { return state(i, r, t, n)[1]; });
+  }
+
+  /// One span is all there is.
+  void finish() { y(c, r, t) = state(c, r, t, 0)[0] / weights(r, t, 0); }
+  /// The spans of `span`, ascending.
+  void finish(const BuildContext &context, const Halide::RDom &span) {
+    spans = span;
+    total(c, r, t) = noSums();
+    total(c, r, t) = merged(context, total(c, r, t),
+                            {.values = state(c, r, t, span)[0],
+                             .unit = {},
+                             .weights = weights(r, t, span),
+                             .exponent = state(c, r, t, span)[2]});
+    y(c, r, t) = total(c, r, t)[0] / total(c, r, t)[1];
   }
 
   Halide::Func y{"y"};
@@ -95,22 +120,35 @@ public:
   /// The loop over blocks.
   Halide::LoopLevel atBlock() const { return {state, block}; }
 
+  /// After finish.
   void schedule(const AttentionTiles &tiles, int width, int heads) {
     using namespace Halide;
     y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
-    total.compute_at(y, r).store_in(MemoryType::Stack);
-    state.compute_at(y, t)
-        .store_in(MemoryType::Stack)
-        .bound_extent(c, width)
-        .bound_extent(r, heads)
-        .vectorize(c, 16);
+    const auto sums = [&](Func stage) {
+      stage.store_in(MemoryType::Stack)
+          .bound_extent(c, width)
+          .bound_extent(r, heads)
+          .vectorize(c, 16);
+    };
+    if (total.defined()) {
+      total.compute_at(y, t);
+      sums(total);
+      total.update().reorder(c, r, spans.x).vectorize(c, 16);
+      state.compute_at(total, spans.x);
+      weights.compute_at(total, spans.x).bound_extent(r, heads);
+    } else {
+      state.compute_at(y, t);
+      weights.compute_at(y, r);
+    }
+    weights.store_in(MemoryType::Stack);
+    sums(state);
     tiles.loops(state.update(), c, r, RVar(block));
   }
 
 private:
-  Halide::Func total{"total"};
-  Halide::Var c, r, t;
-  Halide::RDom block;
+  Halide::Func total{"total"}, weights{"weights"};
+  Halide::Var c, r, t, n;
+  Halide::RDom block, spans;
 };
 
 } // namespace qwen::codegen

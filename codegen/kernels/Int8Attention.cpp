@@ -70,7 +70,7 @@ void buildInt8Attention(BuildContext &context) {
   context.addTokens();
   Expr position = context.scalarInt("position");
 
-  Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane"), i("i"),
+  Var j("j"), r("r"), t("t"), b("b"), c("c"), n("n"), lane("lane"), i("i"),
       half("half");
   // The query as bytes, and its slow columns in units of the score.
   const float unit = float(std::numbers::log2e / std::sqrt(double(width)));
@@ -195,18 +195,28 @@ void buildInt8Attention(BuildContext &context) {
   }
 
   // A condition on t would keep Halide from making vectors of `mixed`: what is
-  // added of spans beyond it is 0.
-  constexpr int kPositions = kSpan * kBlock;
-  RDom block(0, (position + context.tokens() + kPositions - 1) / kPositions,
-             "block");
-  found = quads ? cast<float>(mixed(c, r, t, block))
-                : context.fma(mixed(c, 0, r, t, block), 128.0f,
-                              mixed(c, 1, r, t, block));
-  BlockMerge merge(context, c, r, t, block,
+  // added of blocks beyond it is 0.
+  constexpr int kPositions = kSpan * kBlock,
+                kBlocks = int(kSpanPositions) / kPositions;
+  RDom block(0, kBlocks, "block");
+  block.where((n * kBlocks + block) * kPositions < position + context.tokens());
+  Expr at = n * kBlocks + block;
+  found =
+      quads ? cast<float>(mixed(c, r, t, at))
+            : context.fma(mixed(c, 0, r, t, at), 128.0f, mixed(c, 1, r, t, at));
+  BlockMerge merge(context, c, r, t, n, block,
                    {.values = found,
-                    .unit = peak(r, t, block) * (1.0f / float(kLargestCode)),
-                    .partial = partial(c % 16, r, t, block),
-                    .exponent = exponent(r, t, block)});
+                    .unit = peak(r, t, at) * (1.0f / float(kLargestCode)),
+                    .weights = partial(c % 16, r, t, at),
+                    .exponent = exponent(r, t, at)});
+  if (positions <= kSpanPositions) {
+    merge.finish();
+  } else {
+    constexpr int kWhole = int(kSpanPositions);
+    merge.finish(
+        context,
+        RDom(0, (position + context.tokens() + kWhole - 1) / kWhole, "span"));
+  }
   context.output(merge.y, rows);
 
   const AttentionTiles tiles(context);

@@ -6,8 +6,9 @@
 // Numerics  blocks of 64 absolute positions, ascending: scores in units of ln 2
 // by fma over c; weights 2^(score - e), where e is the block's largest score
 // rounded up to an integer; 16 partial sums and the weighted values by fma over
-// positions; then merged into the running result by powers of two, which is
-// exact; the partial sums meet by halves at the end. Nothing depends on T.
+// positions; then merged into the running result of a span of kSpanPositions by
+// powers of two, which is exact; the span's partial sums meet by halves, and
+// spans are merged as blocks are, ascending. Nothing depends on T.
 // Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
 // arXiv 1805.02867
 #include "codegen/kernels/AttentionTiles.h"
@@ -41,7 +42,7 @@ void build(BuildContext &context) {
   context.addTokens();
   Expr position = context.scalarInt("position");
 
-  Var j("j"), r("r"), t("t"), b("b"), c("c"), lane("lane");
+  Var j("j"), r("r"), t("t"), b("b"), c("c"), n("n"), lane("lane");
   RDom inner(0, width, "inner"), past(0, kBlock, "past");
   Func dot("dot"), highest("highest"), score("score"), exponent("exponent"),
       weight("weight"), partial("partial"), mixed("mixed"), visible("visible");
@@ -72,13 +73,22 @@ void build(BuildContext &context) {
       context.fma(weight(past, r, t, b),
                   cast<float>(values(c, b * kBlock + past)), mixed(c, r, t, b));
 
-  RDom block(0, (position + context.tokens() + kBlock - 1) / kBlock, "block");
-  block.where(block * kBlock <= position + t);
-  BlockMerge merge(context, c, r, t, block,
-                   {.values = mixed(c, r, t, block),
+  constexpr int kBlocks = int(kSpanPositions) / kBlock;
+  RDom block(0, kBlocks, "block");
+  block.where((n * kBlocks + block) * kBlock <= position + t);
+  Expr at = n * kBlocks + block;
+  BlockMerge merge(context, c, r, t, n, block,
+                   {.values = mixed(c, r, t, at),
                     .unit = {},
-                    .partial = partial(c % 16, r, t, block),
-                    .exponent = exponent(r, t, block)});
+                    .weights = partial(c % 16, r, t, at),
+                    .exponent = exponent(r, t, at)});
+  if (positions <= kSpanPositions) {
+    merge.finish();
+  } else {
+    constexpr int kSpan = int(kSpanPositions);
+    RDom span(0, (position + context.tokens() + kSpan - 1) / kSpan, "span");
+    merge.finish(context, span);
+  }
   context.output(merge.y, rows);
 
   const AttentionTiles tiles(context);
@@ -177,7 +187,8 @@ Kernel attention() {
       .reference = reference,
       .cases = {{"r7", {{"h", 14}, {"r", 7}, {"c", 64}, {"s", 320}}, 250},
                 {"r1", {{"h", 2}, {"r", 1}, {"c", 32}, {"s", 64}}, 0},
-                {"r2_edge", {{"h", 2}, {"r", 2}, {"c", 128}, {"s", 128}}, 63}},
+                {"r2_edge", {{"h", 2}, {"r", 2}, {"c", 128}, {"s", 128}}, 63},
+                {"spans", {{"h", 4}, {"r", 2}, {"c", 64}, {"s", 1088}}, 1015}},
       .products = [](const Trial &trial) {
         return 2 * trial.tokens() * trial.dim("r") * trial.dim("c") *
                (trial.position() + (trial.tokens() + 1) / 2);

@@ -21,6 +21,11 @@ inline constexpr int64_t kCacheBlock = 64; // positions
 /// are multiplied; from a multiple of it on.
 inline constexpr int64_t kCodedPositions = 128;
 
+/// Positions whose weighted values are summed before they meet those of others;
+/// from a multiple of it on. A constant of the arithmetic: whoever sums a span,
+/// its bits are the same.
+inline constexpr int64_t kSpanPositions = 512;
+
 /// Columns of each half of a key of C columns that int8 keeps as f16: the last,
 /// a quarter of them in fours.
 constexpr int64_t slowHalf(int64_t headWidth) {
