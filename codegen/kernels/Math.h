@@ -9,12 +9,24 @@
 
 namespace qwen::codegen {
 
+/// Added to a small x, rounds it to an integer: the last place is 1, and the
+/// low bits hold the integer.
+inline constexpr float kRounder = 0x1.8p23f;
+
+/// |x|. Halide's abs and round are calls of 256 bits, and LLVM then keeps in
+/// halves even the sums that reach them, through the loops that make them.
+inline Halide::Expr magnitude(const Halide::Expr &x) {
+  using namespace Halide;
+  return reinterpret<float>(reinterpret<uint32_t>(x) & 0x7fffffffu);
+}
+
 /// exp(x) for x <= 0; -inf gives 0.
 inline Halide::Expr expNegative(const BuildContext &context, Halide::Expr x) {
   using namespace Halide;
   constexpr float kSmallest = -87.33654f; // below, 2^n leaves the normal range
   Expr clamped = max(x, kSmallest);
-  Expr n = round(clamped * 1.44269504f);
+  Expr shifted = clamped * 1.44269504f + kRounder;
+  Expr n = shifted - kRounder;
   // ln 2 in two parts: the first has 15 trailing zero bits, so n * high is
   // exact.
   Expr r = context.fma(n, -0.693359375f, clamped);
@@ -25,17 +37,16 @@ inline Halide::Expr expNegative(const BuildContext &context, Halide::Expr x) {
                   1.6666665459e-1f, 5.0000001201e-1f})
     p = context.fma(p, r, c);
   p = context.fma(p, r * r, r) + 1.0f;
-  Expr bits = reinterpret<int32_t>(p) + (cast<int32_t>(n) << 23);
+  Expr bits = reinterpret<uint32_t>(p) + (reinterpret<uint32_t>(shifted) << 23);
   return select(x < kSmallest, 0.0f, reinterpret<float>(bits));
 }
 
 /// 2^x for x <= 0; -inf gives 0.
 inline Halide::Expr exp2Negative(const BuildContext &context, Halide::Expr x) {
   using namespace Halide;
-  constexpr float kSmallest = -126.0f;  // below, 2^n leaves the normal range
-  constexpr float kRounder = 0x1.8p23f; // its last place is 1
+  constexpr float kSmallest = -126.0f; // below, 2^n leaves the normal range
   Expr clamped = max(x, kSmallest);
-  Expr shifted = clamped + kRounder; // the low bits hold the integer n
+  Expr shifted = clamped + kRounder;
   Expr f = clamped - (shifted - kRounder);
   // Minimax coefficients of (2^f - 1) / f on [-1/2, 1/2] (Cephes exp2f).
   Expr p = 1.535336188319500e-4f;
@@ -50,7 +61,7 @@ inline Halide::Expr exp2Negative(const BuildContext &context, Halide::Expr x) {
 /// 2^n for an integer n <= 0, exactly; 0 below the normal range.
 inline Halide::Expr powerOfTwo(Halide::Expr n) {
   using namespace Halide;
-  Expr biased = max(n, -127.0f) + (0x1.8p23f + 127.0f);
+  Expr biased = max(n, -127.0f) + (kRounder + 127.0f);
   return reinterpret<float>(reinterpret<uint32_t>(biased) << 23);
 }
 
@@ -66,7 +77,7 @@ inline Halide::Expr inverseScale(Halide::Expr scale) {
 /// x / (1 + exp(-x)), without overflow on either side.
 inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
   using namespace Halide;
-  Expr e = expNegative(context, -abs(x));
+  Expr e = expNegative(context, -magnitude(x));
   return x * select(x >= 0.0f, Expr(1.0f), e) / (1.0f + e);
 }
 
