@@ -19,7 +19,8 @@ public:
   Halide::Var headTile{"headTile"}, columnTile{"columnTile"}, vector{"vector"};
 
   explicit AttentionTiles(const BuildContext &context)
-      : heads(context.knob("heads")), columns(16 * context.knob("columns")) {}
+      : heads(context.knob("heads")), columns(16 * context.knob("columns")),
+        ahead(context.knob("prefetch")) {}
 
   /// Loops over tiles of a stage (x, r), and over `outer` around them.
   void loops(Halide::Stage stage, const Halide::Var &x, const Halide::Var &r,
@@ -56,6 +57,20 @@ public:
         .unroll(vector)
         .unroll(r);
   }
+
+  /// Asks for what the loop `over` in an update of such sums reads of a plane
+  /// of the cache `blocks` blocks later, where a block is `extent` iterations:
+  /// planes go on over the blocks without gaps. A core follows the planes of
+  /// keys and values too late by itself.
+  void prefetch(Halide::Stage update, const Halide::ImageParam &plane,
+                const Halide::RVar &over, int extent) const {
+    if (ahead > 0)
+      update.prefetch(plane, over, over, ahead * extent,
+                      Halide::PrefetchBoundStrategy::NonFaulting);
+  }
+
+private:
+  const int ahead; // blocks
 };
 
 /// What is known of some positions: weighted values in units of `unit` (of 1 if

@@ -246,6 +246,7 @@ void buildInt8Attention(BuildContext &context) {
   for (const Func &stage : {dot, sum})
     tiles.accumulate(stage, score, j, r);
   tiles.add(sum.update(), j, r, inner.x, inner.y);
+  tiles.prefetch(sum.update(), slowKeys, inner.x, 2 * slow);
   const Var vector = tiles.vector;
   Stage dots = dot.update();
   dots.split(j, vector, j, 16)
@@ -254,6 +255,7 @@ void buildInt8Attention(BuildContext &context) {
       .unroll(vector)
       .unroll(r);
   quads ? dots.atomic().vectorize(quad.x) : dots.unroll(quad.x);
+  tiles.prefetch(dots, keys, quad.y, fast / 2);
   for (Func stage : {exponent, peak, inverse})
     stage.compute_at(atBlock)
         .store_in(MemoryType::Stack)
@@ -294,6 +296,7 @@ void buildInt8Attention(BuildContext &context) {
           .atomic()
           .vectorize(of.x);
     }
+    tiles.prefetch(mixed.update(0), values, high.y, kBlock / 4);
     tile(mixed.update(1)).reorder(c, vector, r);
   } else {
     mixed.bound_extent(half, 2).unroll(half);
@@ -301,6 +304,7 @@ void buildInt8Attention(BuildContext &context) {
         .unroll(half)
         .reorder(c, vector, half, r, high.x, high.y, high.z)
         .unroll(high.x);
+    tiles.prefetch(mixed.update(), values, high.y, kBlock / 4);
   }
 }
 

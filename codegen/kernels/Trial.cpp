@@ -421,10 +421,14 @@ std::vector<uint8_t *> Trial::hosts() const {
   return list;
 }
 
-std::vector<int64_t> Trial::planeSizes() const {
+std::vector<int64_t> Trial::streamedSizes() const {
   std::vector<int64_t> list;
   for (const std::unique_ptr<Buffer> &buffer : buffers)
-    list.push_back(buffer && buffer->argument.plane >= 0 ? buffer->size : 0);
+    list.push_back(
+        buffer && operandOf(buffer->argument).role != "output" &&
+                (buffer->argument.plane >= 0 || isCache(buffer->argument))
+            ? buffer->size
+            : 0);
   return list;
 }
 
@@ -551,10 +555,12 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
 
 int64_t Trial::inputBytes() const {
   int64_t total = 0;
-  for (const std::unique_ptr<Buffer> &buffer : buffers)
-    if (buffer && operandOf(buffer->argument).role != "output" &&
-        (buffer->argument.plane >= 0 || isCache(buffer->argument)))
-      total += buffer->size;
+  const std::vector<int64_t> sizes = streamedSizes();
+  for (size_t i = 0; i < sizes.size(); ++i)
+    total += sizes[i] > 0 && isCache(argumentList[i])
+                 ? sizes[i] / dim("s") *
+                       std::min(dim("s"), firstPosition + tokenCount)
+                 : sizes[i];
   return total;
 }
 

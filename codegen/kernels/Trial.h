@@ -112,8 +112,9 @@ public:
   }
   PreparedCall prepare(const std::vector<uint8_t *> &hosts) const;
   std::vector<uint8_t *> hosts() const;
-  /// Bytes of a weight plane; 0 for every other argument.
-  std::vector<int64_t> planeSizes() const;
+  /// Bytes of each argument that a call reads from memory: planes of weights
+  /// and of a cache that is read; 0 for every other argument.
+  std::vector<int64_t> streamedSizes() const;
   void computeReference() { kernel.reference(*this); }
   /// Takes the rows of this trial from the reference of one with the same
   /// kernel, options, dims and seed that has them.
@@ -133,6 +134,7 @@ public:
   /// Bytes of the output elements that the reference names for row t (its cache
   /// position, for caches), in order.
   std::vector<uint8_t> outputRow(int64_t t) const;
+  /// What a call reads of them, of a cache the positions that it sees.
   int64_t inputBytes() const;
 
 private:

@@ -106,6 +106,7 @@ void build(BuildContext &context) {
   tiles.loops(score, j, r, t);
   tiles.accumulate(dot, score, j, r);
   tiles.add(dot.update(), j, r, inner);
+  tiles.prefetch(dot.update(), keys, inner, width);
   highest.compute_at(exponent, r)
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
@@ -121,6 +122,7 @@ void build(BuildContext &context) {
       .vectorize(lane);
   tiles.accumulate(mixed, merge.state, c, r);
   tiles.add(mixed.update(), c, r, past);
+  tiles.prefetch(mixed.update(), values, past, kBlock);
 }
 
 std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {
@@ -182,7 +184,10 @@ Kernel attention() {
                         scalar("position", "i32"), output("y", "rows", "h*c")},
            .knobs =
                {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
-                {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true}}},
+                {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true},
+                // Blocks of positions that are asked for ahead; many tokens
+                // read them from a cache.
+                {"prefetch", {0, 1, 2, 4}, 1, 0, "", 1, false, false, true}}},
       .build = build,
       .reference = reference,
       .cases = {{"r7", {{"h", 14}, {"r", 7}, {"c", 64}, {"s", 320}}, 250},

@@ -9,12 +9,14 @@
 namespace qwen {
 
 constexpr int64_t kPageBytes = 4096;
+constexpr int64_t kHugePageBytes = 2 << 20;
 
 constexpr int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-/// An anonymous mapping, freed with the object; starts at a page.
+/// An anonymous mapping, freed with the object; starts at a page, at a huge one
+/// if it is at least as large.
 class Pages {
 public:
   Pages() = default;
@@ -29,11 +31,16 @@ public:
   uint8_t *data() const { return data_; }
   int64_t bytes() const { return bytes_; }
 
+  /// Asks the system for huge pages, for what is in use too. Whatever it
+  /// grants, the contents stay.
+  void preferHuge();
+
   /// Fills everything with 0xff: NaN as f32 and as f16, so that a read before a
   /// write shows in the results.
   void poison();
 
 private:
+  void *mapping_ = nullptr; // from here to the end of the data
   uint8_t *data_ = nullptr;
   int64_t bytes_ = 0;
 };

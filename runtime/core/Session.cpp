@@ -71,6 +71,7 @@ Session::create(const qwen_plan &plan, const uint8_t *tensors, Team &team,
       return pages.status();
     buffer.pages = std::move(*pages);
   }
+  session->preferHugeCache(0);
   if (options.poison) {
     session->cache_.poison();
     session->arena_.poison();
@@ -108,9 +109,23 @@ int64_t Session::reuse(std::span<const int32_t> ids) {
   return position();
 }
 
+void Session::preferHugeCache(int64_t positions) {
+  // Attention walks through each head's keys and values, which lie apart: a few
+  // positions touch every huge page. That is little beside the weights, or
+  // there will be enough positions to fill them.
+  constexpr int64_t kSmallCache = 4; // of the weights' bytes, one in
+  constexpr int64_t kLongPrompt = 8; // of the context, one in
+  if (hugeCache_ || (plan_.cache_bytes > plan_.weights_bytes / kSmallCache &&
+                     positions < plan_.context / kLongPrompt))
+    return;
+  cache_.preferHuge();
+  hugeCache_ = true;
+}
+
 Status Session::prefill(std::span<const int32_t> ids) {
   if (Status status = check(ids, position()); !status.ok())
     return status;
+  preferHugeCache(position() + static_cast<int64_t>(ids.size()));
   while (!ids.empty()) {
     if (cancellationRequested())
       return Status::cancelled();

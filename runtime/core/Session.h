@@ -98,6 +98,8 @@ public:
 private:
   Session(const qwen_plan &plan, const uint8_t *tensors, Team &team)
       : plan_(plan), tensors_(tensors), team_(team) {}
+  // Asks for huge pages for the cache as soon as they are worth the memory.
+  void preferHugeCache(int64_t positions);
   // Runs `fn` on tokens that belong at `position` and leaves them in the cache.
   void step(qwen_step_fn fn, std::span<const int32_t> ids, int64_t position,
             int64_t logitsFrom);
@@ -109,6 +111,7 @@ private:
   int64_t logitsChunk_ = 1; // of `prefillAllLogits`
   int64_t scratchStride_ = 0;
   int64_t greedySteps_ = 0, pause_ = 0; // of `decode`
+  bool hugeCache_ = false;
   Pages cache_, arena_, scratch_, counters_;
   std::vector<int32_t> ids_;
   std::vector<int32_t>

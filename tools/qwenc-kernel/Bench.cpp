@@ -50,7 +50,7 @@ public:
         flags.position < 0 ? longest : std::min(flags.position, longest);
     for (int64_t thread = 0; thread < threads; ++thread)
       trials.push_back(std::make_unique<Trial>(symbol, tokens, position, 1));
-    chunks = std::make_unique<WeightCopies>(
+    chunks = std::make_unique<InputCopies>(
         *trials[0], flags.hot ? 0 : flags.megabytes << 20);
     for (const std::unique_ptr<Trial> &trial : trials) {
       calls.emplace_back();
@@ -128,7 +128,7 @@ private:
   Roof roof;
   int64_t threads;
   std::vector<std::unique_ptr<Trial>> trials; // one a thread
-  std::unique_ptr<WeightCopies> chunks;
+  std::unique_ptr<InputCopies> chunks;
   std::vector<std::vector<codegen::PreparedCall>> calls; // by thread, chunk
 };
 
@@ -276,7 +276,9 @@ void addBench(CLI::App &app, int &status) {
       ->check(CLI::Range(1, 1 << 20));
   command->add_option("--position", flags->position,
                       "first position; the last possible if left out");
-  command->add_option("--megabytes", flags->megabytes, "weights to stream over")
+  command
+      ->add_option("--megabytes", flags->megabytes,
+                   "weights or cache to stream over")
       ->check(CLI::Range(1, 1 << 20));
   command->add_flag("--hot", flags->hot, "one chunk, in cache");
   command

@@ -32,8 +32,8 @@ uint64_t readAll(const uint8_t *bytes, int64_t size) {
          total[6] ^ total[7];
 }
 
-WeightCopies::WeightCopies(const codegen::Trial &trial, int64_t wantedBytes)
-    : planes(trial.planeSizes()) {
+InputCopies::InputCopies(const codegen::Trial &trial, int64_t wantedBytes)
+    : planes(trial.streamedSizes()) {
   const std::vector<uint8_t *> hosts = trial.hosts();
   for (int64_t plane : planes)
     chunkBytes += plane;
@@ -44,7 +44,7 @@ WeightCopies::WeightCopies(const codegen::Trial &trial, int64_t wantedBytes)
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED)
     throw codegen::KernelError{"no memory for " + std::to_string(size()) +
-                               " bytes of weights"};
+                               " bytes of inputs"};
   bytes = static_cast<uint8_t *>(mapped);
   madvise(bytes, size_t(size()), MADV_HUGEPAGE);
   uint8_t *at = bytes;
@@ -53,12 +53,12 @@ WeightCopies::WeightCopies(const codegen::Trial &trial, int64_t wantedBytes)
       std::memcpy(at, hosts[i], size_t(planes[i]));
 }
 
-WeightCopies::~WeightCopies() {
+InputCopies::~InputCopies() {
   if (bytes)
     munmap(bytes, size_t(size()));
 }
 
-void WeightCopies::place(int64_t chunk, std::vector<uint8_t *> &list) const {
+void InputCopies::place(int64_t chunk, std::vector<uint8_t *> &list) const {
   uint8_t *start = bytes;
   for (size_t i = 0; i < planes.size(); ++i)
     if (planes[i]) {

@@ -1,5 +1,5 @@
-// Timing.h - clock, read rate and weights that no cache holds, for programs
-// that measure kernels.
+// Timing.h - clock, read rate, and weights and key/value caches that no
+// cache of the CPU holds, for programs that measure kernels.
 #pragma once
 
 #include "codegen/kernels/Trial.h"
@@ -18,16 +18,15 @@ double median(std::vector<double> values);
 /// Sums all bytes in wide vectors; the sum keeps the loads alive.
 uint64_t readAll(const uint8_t *bytes, int64_t size);
 
-/// Weights of many chunks in one mapping, planes one after the other as in a
-/// weights file and in pages as the runtime maps it; copies of the trial's own
-/// chunk. Throws KernelError when there
-/// is no memory.
-class WeightCopies {
+/// What a call streams (`Trial::streamedSizes`), many times over in one
+/// mapping, planes one after the other as in a weights file and in pages as the
+/// runtime maps them. Throws KernelError when there is no memory.
+class InputCopies {
 public:
-  WeightCopies(const codegen::Trial &trial, int64_t wantedBytes);
-  ~WeightCopies();
-  WeightCopies(const WeightCopies &) = delete;
-  WeightCopies &operator=(const WeightCopies &) = delete;
+  InputCopies(const codegen::Trial &trial, int64_t wantedBytes);
+  ~InputCopies();
+  InputCopies(const InputCopies &) = delete;
+  InputCopies &operator=(const InputCopies &) = delete;
 
   int64_t size() const { return count * chunkBytes; }
   /// `hosts` with the planes of one copy in place of its own.

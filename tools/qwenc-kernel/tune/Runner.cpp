@@ -77,13 +77,13 @@ Runner::Runner(const KernelSymbol &symbol, const Workload &workload)
   for (int64_t thread = 0; thread < most; ++thread)
     timed.push_back(
         std::make_unique<Trial>(symbol, timedTokens, timedPosition, kSeed));
-  weights = std::make_unique<WeightCopies>(*timed.front(), kCopiesBytes);
+  inputs = std::make_unique<InputCopies>(*timed.front(), kCopiesBytes);
   for (const std::unique_ptr<Trial> &trial : timed) {
     calls.emplace_back();
-    for (int64_t copy = 0; copy < weights->count; ++copy) {
+    for (int64_t copy = 0; copy < inputs->count; ++copy) {
       std::vector<uint8_t *> hosts = trial->hosts();
-      if (weights->chunkBytes)
-        weights->place(copy, hosts);
+      if (inputs->chunkBytes)
+        inputs->place(copy, hosts);
       calls.back().push_back(trial->prepare(hosts));
     }
   }
@@ -97,7 +97,7 @@ int64_t Runner::callProducts() const {
 
 double Runner::sample(void *function, int64_t count, int64_t threads,
                       int64_t &cursor) const {
-  // Every thread has its own weights ahead, so that none finds them in a cache.
+  // Every thread has its own inputs ahead, so that none finds them in a cache.
   const int64_t start = cursor;
   cursor += count * threads;
   std::atomic<int64_t> ready{0};
@@ -110,7 +110,7 @@ double Runner::sample(void *function, int64_t count, int64_t threads,
     const double from = seconds(threads == 1);
     for (int64_t i = 0; i < count; ++i)
       calls[size_t(thread)]
-           [size_t((start + thread * count + i) % weights->count)]
+           [size_t((start + thread * count + i) % inputs->count)]
                .run(function);
     times[size_t(thread)] = seconds(threads == 1) - from;
   };

@@ -45,7 +45,7 @@ public:
   double baseMicroseconds() const { return baseSeconds * 1e6; }
   /// Weights of a call; caches are not counted, since timed calls find them
   /// in a cache.
-  int64_t callBytes() const { return weights->chunkBytes; }
+  int64_t callBytes() const { return timed.front()->inputBytes(); }
   int64_t callProducts() const;
 
 private:
@@ -54,8 +54,8 @@ private:
   std::unique_ptr<codegen::Trial> expected; // with the reference's answers
   // One a thread: threads that write one output would wait for each other.
   std::vector<std::unique_ptr<codegen::Trial>> timed;
-  std::unique_ptr<WeightCopies> weights;
-  // For each thread one a copy of the weights.
+  std::unique_ptr<InputCopies> inputs;
+  // For each thread one a copy of the inputs.
   std::vector<std::vector<codegen::PreparedCall>> calls;
   std::vector<std::string> checked; // symbols
   double baseSeconds = 0;

@@ -23,7 +23,7 @@ func.func @decode(%ids: tensor<1xi32>, %position: index, %first: index) -> (!x, 
   // CHECK-NEXT: qwen.barrier
   qwen.barrier
   // CHECK-NEXT: attention{{.*}} counter 1 in [#qwen.slot<arena, 0 chunk = 256 token = 256>, #qwen.slot<cache, 0 chunk = 4096>, #qwen.slot<cache, 4096 chunk = 4096>] scalars [#qwen.scalar<tokens>, #qwen.scalar<position>] out [#qwen.slot<arena, 2304 chunk = 256 token = 256>]
-  %b = qwen.attention %a, %keys, %values, %position {heads = 2 : i64, qwen.kernel = "qk_attention__f16__h2_r2_c32_s64_t1__avx2_p1x1", qwen.partition = #qwen.partition<shared, chunks = 1, tokenBlock = 0>} : !x, !keys, !keys
+  %b = qwen.attention %a, %keys, %values, %position {heads = 2 : i64, qwen.kernel = "qk_attention__f16__h2_r2_c32_s64_t1__avx2_p1x1x0", qwen.partition = #qwen.partition<shared, chunks = 1, tokenBlock = 0>} : !x, !keys, !keys
   qwen.barrier
   // The first buffer is free again: a barrier lies between its last reader and this writer.
   // CHECK: linear{{.*}} counter 2 in [#qwen.slot<arena, 2304 token = 256>, {{.*}} out [#qwen.slot<arena, 0 chunk = 64 token = 256>]

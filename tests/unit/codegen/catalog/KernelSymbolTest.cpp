@@ -11,7 +11,7 @@ TEST(KernelSymbol, ParsesBackToWhatItPrints) {
   for (const char *text :
        {"qk_linear__q5g32_q8g32_bias__k896_n896_m64_t1__avx512_p1x4x2",
         "qk_rms_norm__plain__k896_h1_t0__x86_64_p",
-        "qk_attention__f16__h14_r7_c64_s4096_t0__avx2_p7x1",
+        "qk_attention__f16__h14_r7_c64_s4096_t0__avx2_p7x1x0",
         "qk_linear_rope_append__q4k_q8g32_f16_bias_norm__k512_m64_c64_s64_t1__"
         "avx512_p1x1x1"}) {
     const std::optional<KernelSymbol> symbol = KernelSymbol::parse(text);

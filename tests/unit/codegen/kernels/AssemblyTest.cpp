@@ -86,7 +86,7 @@ TEST(Assembly, Int8AttentionIsVpdpbusdForOneTokenAndMany) {
   // Keys, and both halves of codes times values: 7 heads by 2 vectors each.
   for (const char *tokens : {"t0", "t1"}) {
     const std::string symbol = "qk_attention__int8__h14_r7_c64_s1024_" +
-                               std::string(tokens) + "__avx512_p7x2";
+                               std::string(tokens) + "__avx512_p7x2x0";
     const std::string text = assembly(symbol);
     EXPECT_GE(count(text, "vpdpbusd"), 3 * 7 * 2) << symbol;
     EXPECT_EQ(count(text, "vpmulld"), 0) << symbol;
@@ -135,6 +135,19 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
     }
 }
 
+TEST(Assembly, AttentionAsksForLaterBlocksOfKeysAndValues) {
+  // Both loops over blocks, or all planes of an int8 cache; by lines, of which
+  // a row of 64 f16 has two.
+  for (const auto &[cache, lines] :
+       {std::pair("f16", 4), {"int8", 2 + 4 + 4}}) {
+    const std::string symbol = "qk_attention__" + std::string(cache) +
+                               "__h14_r7_c64_s1024_t1__avx512_";
+    EXPECT_GE(count(assembly(symbol + "p7x4x1"), "prefetcht0"), lines)
+        << symbol;
+    EXPECT_EQ(count(assembly(symbol + "p7x4x0"), "prefetch"), 0) << symbol;
+  }
+}
+
 TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
   const char *swiglu =
       "qk_linear_swiglu__q8g32_q8g32__k512_n64_m64_t0__avx512_p4x2x1x0x32x0";
@@ -143,9 +156,9 @@ TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
         "qk_linear__bf16_f32__k512_n64_m64_t0__avx512_p8x2x1x0x32x0",
         "qk_linear__f16_f32__k512_n64_m64_t1__avx512_p1x2x1x0x32x0",
         "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1x0x32x0",
-        "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1",
-        "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1",
-        "qk_attention__int8__h14_r7_c64_s1024_t0__avx2_p7x1",
+        "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1x0",
+        "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1x0",
+        "qk_attention__int8__h14_r7_c64_s1024_t0__avx2_p7x1x0",
         "qk_swiglu__plain__k512_t1__avx512_p", swiglu}) {
     const std::string text = assembly(symbol);
     int64_t vector = 0, scalar = 0;

@@ -1,6 +1,7 @@
 // SessionTest.cpp - run alone: unit_runtime_core --gtest_filter='Session*'
 #include "runtime/core/Session.h"
 #include "runtime/core/Cancellation.h"
+#include "tests/unit/runtime/core/MappingFlags.h"
 #include "tests/unit/runtime/core/ToyModel.h"
 
 #include <cmath>
@@ -134,6 +135,32 @@ TEST(Session, StopsBetweenChunksWhenCancelled) {
   EXPECT_EQ(status.code(), Code::kCancelled);
   EXPECT_EQ(status.exitCode(), 130);
   EXPECT_EQ(opened.session->position(), 0);
+}
+
+TEST(Session, ACacheHasHugePagesIfItIsSmallOrTheContextIsInUse) {
+  if (!systemHasHugePages())
+    GTEST_SKIP() << "this system has no huge pages";
+  std::vector<uint8_t> tensors = toy::tensorSection();
+  auto team = std::move(*Team::create(2));
+  qwen_plan plan = qwen_model_plan;
+  const auto open = [&] {
+    return std::move(*Session::create(plan, tensors.data(), *team, {}));
+  };
+  plan.weights_bytes = 4 * plan.cache_bytes;
+  EXPECT_TRUE(prefersHugePages(open()->memory().cache));
+
+  --plan.weights_bytes;
+  auto session = open();
+  EXPECT_FALSE(prefersHugePages(session->memory().cache));
+  const int64_t most = plan.context / 8;
+  const std::vector<int32_t> ids = someIds(most);
+  ASSERT_TRUE(session->prefill(firstOf(ids, size_t(most) - 1)).ok());
+  EXPECT_FALSE(prefersHugePages(session->memory().cache));
+  ASSERT_TRUE(session->prefill({ids.data() + most - 1, 1}).ok());
+  EXPECT_TRUE(prefersHugePages(session->memory().cache));
+  const std::vector<float> logits(session->logits(),
+                                  session->logits() + toy::kVocab);
+  EXPECT_EQ(logits, toy::expectedLogits(ids));
 }
 
 TEST(Session, PoisonIsNaNInEveryFormat) {
