@@ -20,7 +20,7 @@ public:
         x(context.activations(context.dim("k"))),
         weight(context.weight("W", context.dim("k"),
                               context.dim("m") / kPanelRows)),
-        core(context, weight, x, "acc", /*mayUnpack=*/false) {
+        core(context, weight, x, "acc", headPanels) {
     Halide::Expr value = core.acc(lane, panel, token);
     if (context.has("bias"))
       value += context.vec("bias", context.dim("m"))(panel * 16 + lane);
@@ -68,8 +68,8 @@ public:
   }
 
   /// Computes all of a head for a tile of tokens at `at`, a tile of panels at a
-  /// time.
-  void schedule(Halide::LoopLevel at) {
+  /// time. `around` is the loop over heads.
+  void schedule(Halide::LoopLevel at, Halide::LoopLevel around) {
     using namespace Halide;
     const int tilePanels = context.knob("panels"),
               tileTokens = context.knob("tokens");
@@ -85,7 +85,7 @@ public:
         .vectorize(lane)
         .unroll(panel)
         .unroll(token);
-    core.schedule({sum, panelTile}, tilePanels, tileTokens);
+    core.schedule({sum, panelTile}, tilePanels, tileTokens, around);
     if (context.has("norm")) {
       squares.compute_at(at)
           .store_in(MemoryType::Stack)

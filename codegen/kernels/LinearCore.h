@@ -17,21 +17,27 @@ public:
   Halide::Var lane{"lane"}, panel{"panel"}, token{"token"};
   Halide::Func acc;
 
+  /// `panelsAround`: panels that the loop around the tiles of tokens goes
+  /// through at a time, whose quants may be unpacked there; 0: no such loop.
   /// `weightPanel`: the panel of the weight that every panel of acc is of, by
   /// token, for quantised activations; its own if left out.
   LinearCore(const BuildContext &context, const PlaneParams &weight,
-             const Activations &x, const std::string &name,
-             bool mayUnpack = true, Halide::Func weightPanel = {})
-      : acc(name), context(context), weight(weight),
+             const Activations &x, const std::string &name, int panelsAround,
+             Halide::Func weightPanel = {})
+      : acc(name), context(context), weight(weight), panelsAround(panelsAround),
         weightPanel(std::move(weightPanel)), dot(name + "_dot"),
         decoded(name + "_decoded"), quants(name + "_quants"),
+        scales(name + "_scales"), minima(name + "_minima"),
         starts(name + "_starts"), offsets(name + "_offsets") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
-    unpacks =
-        mayUnpack && !context.oneToken() && !tokensOutermost(context) &&
-        format.planes[0].blockBytes < kPlainBytes &&
-        context.dim("k") * context.knob("panels") * kPanelRows <= kStackBytes;
+    // A part of the second-level cache, from which the panels then come for
+    // every tile of tokens.
+    unpacks = panelsAround > 0 && !context.oneToken() &&
+              !tokensOutermost(context) &&
+              format.planes[0].blockBytes < kPlainBytes &&
+              context.dim("k") * panelsAround * kPanelRows <=
+                  context.target.data.l2Bytes / 4;
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
       integerDots(format, weight, x);
@@ -49,9 +55,9 @@ public:
 
   /// Computes the tile that `at` needs: `panels` panels and `tokens` tokens,
   /// all accumulators in registers. `around` is the loop around the tiles: over
-  /// panels, a tile's quants are unpacked there once for all tokens, where they
-  /// may be; over tokens, what depends on them alone is made there once for all
-  /// panels.
+  /// panels, their quants are unpacked and their scales converted there once
+  /// for all tokens, where they may be; over tokens, what depends on them alone
+  /// is made there once for all panels.
   void schedule(Halide::LoopLevel at, int panels, int tokens,
                 Halide::LoopLevel around = {}) {
     using namespace Halide;
@@ -105,17 +111,28 @@ public:
             .unroll(token)
             .unroll(products[1]);
     }
-    if (quants.defined()) {
+    // Not on the stack by Halide's name for it, whose limit of 16 KiB would put
+    // it on the heap, which a kernel hasn't.
+    if (quants.defined())
       quants.compute_at(around)
-          .store_in(MemoryType::Stack)
+          .store_in(MemoryType::Register)
           .bound_extent(byte, 64)
           .bound_extent(quad, 8)
           .bound_extent(block, context.dim("k") / 32)
-          .bound_extent(panel, panels)
+          .bound_extent(panel, panelsAround)
           .reorder(byte, quad, block, panel)
           .vectorize(byte)
           .unroll(quad);
-    }
+    for (Func perGroup : {scales, minima})
+      if (perGroup.defined())
+        perGroup.compute_at(around)
+            .store_in(MemoryType::Register)
+            .bound_extent(lane, 16)
+            .bound_extent(block,
+                          context.dim("k") / int(context.format().scaleGroup))
+            .bound_extent(panel, panelsAround)
+            .reorder(lane, block, panel)
+            .vectorize(lane);
     const Halide::LoopLevel oncePerTokens =
         tokensOutermost(context) ? around : at;
     if (starts.defined())
@@ -147,15 +164,15 @@ private:
                       Halide::PrefetchBoundStrategy::NonFaulting);
   }
 
-  // What Halide puts on the stack at most; longer panels would leave the
-  // first-level cache anyway.
+  // What Halide puts on the stack at most.
   static constexpr int64_t kStackBytes = 16 << 10;
 
   const BuildContext &context;
   const PlaneParams weight;
+  const int panelsAround;
   bool unpacks = false;
   Halide::Func weightPanel;
-  Halide::Func dot, decoded, quants, starts, offsets;
+  Halide::Func dot, decoded, quants, scales, minima, starts, offsets;
   Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"},
       part{"part"};
   PairSums pairs;
@@ -199,9 +216,24 @@ private:
     // quants' dot and the sum of x.
     Expr blockOf = g / parts;
     Expr from = weightPanel.defined() ? weightPanel(token) : Expr(panel);
-    if (unpacks)
+    Expr at = groups.y * parts + groups.x;
+    Expr weightScale = format.scale(weight, lane, at, from);
+    Expr negated =
+        format.minimum ? -format.minimum(weight, lane, at, from) : Expr(0.0f);
+    if (unpacks) {
       quants(byte, quad, block, panel) =
           format.quant(weight, byte / 4, quad, byte % 4, block, panel);
+      // One f16 is converted as fast as its f32 would be loaded.
+      if (format.innerMultiple > format.scaleGroup) {
+        scales(lane, block, panel) = format.scale(weight, lane, block, panel);
+        weightScale = scales(lane, at, panel);
+      }
+      if (format.minimum) {
+        minima(lane, block, panel) =
+            -format.minimum(weight, lane, block, panel);
+        negated = minima(lane, at, panel);
+      }
+    }
     const auto quant = [&](Expr quad, Expr j, Expr group) -> Expr {
       Expr in = group % parts * quads + quad, of = group / parts;
       return unpacks ? quants(lane * 4 + j, in, of, panel)
@@ -243,11 +275,9 @@ private:
                   context.hasKnob("sum_bits") ? context.knob("sum_bits") : 32,
                   quads, format.largestQuant, quant, value);
 
-    Expr at = groups.y * parts + groups.x;
     Expr scale = x.scale(groups.y, token);
     Expr sum = context.fma(cast<float>(dot(lane, panel, token, at)),
-                           format.scale(weight, lane, at, from) * scale,
-                           acc(lane, panel, token));
+                           weightScale * scale, acc(lane, panel, token));
     if (format.minimum) {
       Expr offset = scale * cast<float>(x.sum(groups.y, token));
       if (perTile) {
@@ -255,7 +285,7 @@ private:
             x.scale(block, token) * cast<float>(x.sum(block, token));
         offset = offsets(groups.y, token);
       }
-      sum = context.fma(-format.minimum(weight, lane, at, from), offset, sum);
+      sum = context.fma(negated, offset, sum);
     }
     acc(lane, panel, token) = sum;
   }

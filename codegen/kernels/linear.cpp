@@ -14,7 +14,7 @@ void build(BuildContext &context) {
   const int panels = context.dim("m") / kPanelRows;
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams weight = context.weight("W", context.dim("k"), panels);
-  LinearCore core(context, weight, x, "acc");
+  LinearCore core(context, weight, x, "acc", context.knob("panels"));
   Var lane = core.lane, panel = core.panel, token = core.token;
   Expr value = core.acc(lane, panel, token);
   if (context.has("bias"))

@@ -18,7 +18,7 @@ void build(BuildContext &context) {
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams weight =
       context.weight("W", context.dim("k"), context.dim("m") / kPanelRows);
-  LinearCore core(context, weight, x, "acc");
+  LinearCore core(context, weight, x, "acc", context.knob("panels"));
   Var lane("lane"), panel("panel"), head("head"), place("place");
   RDom row(0, context.tokens(), "row");
   Expr value = core.acc(lane, head * headPanels + panel, row);

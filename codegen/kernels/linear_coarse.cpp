@@ -17,7 +17,7 @@ void build(BuildContext &context) {
   const Activations x = context.activations(context.dim("k"));
   const PlaneParams weight = context.weight("W", context.dim("k"), panels);
   context.addTokens();
-  LinearCore core(context, weight, x, "acc");
+  LinearCore core(context, weight, x, "acc", context.knob("panels"));
   outputTiles(context, core.acc(core.lane, core.panel, core.token), {&core});
 }
 

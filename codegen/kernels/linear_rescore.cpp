@@ -36,7 +36,7 @@ void build(BuildContext &context) {
   const Activations x = context.activations(inner);
   const PlaneParams weight = context.weight("W", inner, panels);
   context.addTokens();
-  LinearCore core(context, weight, x, "acc", /*mayUnpack=*/false);
+  LinearCore core(context, weight, x, "acc", /*panelsAround=*/0);
   Var lane = core.lane, panel = core.panel, token = core.token, block("block"),
       group("group");
 

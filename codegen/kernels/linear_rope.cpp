@@ -40,7 +40,7 @@ void build(BuildContext &context) {
       .vectorize(lane)
       .unroll(half)
       .unroll(pair);
-  linear.schedule({y, tokenTile});
+  linear.schedule({y, tokenTile}, {y, head});
 }
 
 void reference(Trial &trial) {

@@ -49,7 +49,7 @@ void build(BuildContext &context) {
       .vectorize(lane)
       .unroll(half)
       .unroll(pair);
-  linear.schedule({keys, rowTile});
+  linear.schedule({keys, rowTile}, {keys, head});
 }
 
 void reference(Trial &trial) {

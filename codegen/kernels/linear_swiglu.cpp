@@ -18,8 +18,9 @@ void build(BuildContext &context) {
   const PlaneParams gateWeight =
       context.weight("Wgate", context.dim("k"), panels);
   const PlaneParams upWeight = context.weight("Wup", context.dim("k"), panels);
-  LinearCore gate(context, gateWeight, x, "gate"),
-      up(context, upWeight, x, "up");
+  const int tilePanels = context.knob("panels");
+  LinearCore gate(context, gateWeight, x, "gate", tilePanels),
+      up(context, upWeight, x, "up", tilePanels);
   context.addTokens();
   const Var lane = gate.lane, panel = gate.panel, token = gate.token;
   outputTiles(context,

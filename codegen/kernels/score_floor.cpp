@@ -45,7 +45,7 @@ void build(BuildContext &context) {
   best(token) = used - 1;
   best(token) = min(best(token), first(lanes, token));
   chosen(token) = clamp(best(token), 0, used - 1);
-  LinearCore core(context, weight, x, "acc", /*mayUnpack=*/false, chosen);
+  LinearCore core(context, weight, x, "acc", /*panelsAround=*/0, chosen);
   exact(lane, token) = core.acc(lane, 0, token);
   y(token) = kLowest;
   y(token) = max(y(token), select(best(token) * 16 + lanes < eligible,
