@@ -8,9 +8,8 @@
 // the slow columns starts, by fma over c. The weighted values: a weight times
 // its position's scale becomes a code of 14 bits, 16383 being the block's
 // largest, and the codes times bytes are an exact integer. Codes come in halves
-// of 7 bits. Where no instruction adds four products of bytes, f32 holds the
-// same integers exactly: bytes of at most 256 columns, and halves of a code.
-// Blocks are of kCodedPositions
+// of 7 bits. Where no instruction adds four products of bytes, one that adds
+// two of 16 bits gives the same integers. Blocks are of kCodedPositions
 #include "codegen/kernels/Int8Attention.h"
 
 #include "codegen/kernels/AttentionTiles.h"
@@ -31,11 +30,6 @@ constexpr int kLargestCode = 16383; // two halves of 7 bits
 constexpr float kSmallestPeak = 1e-30f;
 constexpr float kLeast = -1e30f; // of an exponent
 
-/// Byte `lane` of a word.
-Expr byteOf(const Expr &word, const Expr &lane) {
-  return (word >> cast<uint32_t>(8 * lane)) & Expr(uint32_t(255));
-}
-
 } // namespace
 
 void buildInt8Attention(BuildContext &context) {
@@ -44,19 +38,17 @@ void buildInt8Attention(BuildContext &context) {
   const int slow = int(slowHalf(width)), fast = width / 2 - slow;
   const Extents rows = context.headRows(width, heads, context.dim("h"));
   const float lowest = -std::numeric_limits<float>::infinity();
-  // Four products of bytes are added by one instruction, or bytes are taken out
-  // of words and multiplied as f32.
+  // One instruction adds four products of bytes, or two of 16 bits: then the
+  // sums of a quad's pairs stay apart until the end.
   const bool quads = context.target.data.quadDots;
-  const Type sumType = quads ? Type(Int(32)) : Type(Float(32)),
-             factorType = quads ? Type(Int(8)) : Type(Float(32));
+  const int together = quads ? 4 : 2, apart = 4 / together;
+  const Type factorType = quads ? Int(8) : Int(16);
 
   const ImageParam q = context.buffer(
       "q", Float(32), context.halfHeadRows(width, heads, context.dim("h")));
   const auto bytes = [&](const std::string &name, int across, int along) {
-    return quads
-               ? context.buffer(name, UInt(8),
-                                {{4, 1}, {across, 4}, {along, 4 * across}})
-               : context.buffer(name, UInt(32), {{across, 1}, {along, across}});
+    return context.buffer(name, UInt(8),
+                          {{4, 1}, {across, 4}, {along, 4 * across}});
   };
   const ImageParam keys = bytes("keys", kBlock, blocks * fast / 2);
   const ImageParam slowKeys = context.buffer(
@@ -82,8 +74,8 @@ void buildInt8Attention(BuildContext &context) {
   queryScale(r, t) = largest(r, t) / 127.0f;
   query(i, half, r, t) = cast(
       factorType, round(q(i, half, r, t) * inverseScale(queryScale(r, t))));
-  querySum(r, t) = cast(sumType, 0);
-  querySum(r, t) += cast(sumType, query(all.x, all.y, r, t));
+  querySum(r, t) = 0;
+  querySum(r, t) += cast<int32_t>(query(all.x, all.y, r, t));
   slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
 
   // A span of blocks is merged at a time. Where it reaches beyond the cache the
@@ -101,20 +93,21 @@ void buildInt8Attention(BuildContext &context) {
   const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
   const auto added = [](const Expr &a, const Expr &b) { return a + b; };
   Var p("p");
-  RDom quad(0, 4, 0, fast / 4, 0, 2, "quad"), inner(0, slow, 0, 2, "inner");
-  Func dot("dot"), sum("sum"), visible("visible"), score("score"),
+  RDom quad(0, together, 0, fast / 4, 0, 2, "quad"),
+      inner(0, slow, 0, 2, "inner");
+  RDom pairs(0, apart, "pairs");
+  Var pair("pair");
+  Func dots("dots"), dot("dot"), sum("sum"), visible("visible"), score("score"),
       highest("highest"), exponent("exponent"), weight("weight"),
       partial("partial");
-  dot(j, p, r, t, b) = querySum(r, t) * cast(sumType, -kOffset);
   Expr keyQuad = (blockOf(b, p) * 2 + quad.z) * (fast / 4) + quad.y;
-  Expr queryByte = query(quad.y * 4 + quad.x, quad.z, r, t);
-  if (quads)
-    dot(j, p, r, t, b) +=
-        cast<int32_t>(keys(quad.x, j, keyQuad)) * cast<int32_t>(queryByte);
-  else
-    dot(j, p, r, t, b) =
-        context.fma(cast<float>(byteOf(keys(j, keyQuad), quad.x)), queryByte,
-                    dot(j, p, r, t, b));
+  Expr byte = pair * together + quad.x;
+  dots(pair, j, p, r, t, b) = 0;
+  dots(pair, j, p, r, t, b) +=
+      cast<int32_t>(keys(byte, j, keyQuad)) *
+      cast<int32_t>(query(quad.y * 4 + byte, quad.z, r, t));
+  dot(j, p, r, t, b) = querySum(r, t) * -kOffset;
+  dot(j, p, r, t, b) += dots(pairs, j, p, r, t, b);
   sum(j, p, r, t, b) =
       cast<float>(dot(j, p, r, t, b)) *
       (keyScales(j, blockOf(b, p)) * (queryScale(r, t) * unit));
@@ -144,7 +137,7 @@ void buildInt8Attention(BuildContext &context) {
 
   Func scaled("scaled"), top("top"), peak("peak"), inverse("inverse"),
       code("code"), codes("codes"), codePart("code_part"), codeSum("code_sum"),
-      mixed("mixed");
+      products("products"), mixed("mixed");
   scaled(j, p, r, t, b) =
       weight(j, p, r, t, b) *
       select(isVisible, valueScales(j, blockOf(b, p)), 0.0f);
@@ -167,32 +160,22 @@ void buildInt8Attention(BuildContext &context) {
   codeSum(r, t, b) =
       treeSum([&](int at) -> Expr { return codePart(at, r, t, b); });
 
-  RDom high(0, 4, 0, kBlock / 4, 0, kSpan, "high"),
-      low(0, 4, 0, kBlock / 4, 0, kSpan, "low");
-  Expr found; // the sum of codes times values
-  const auto valueQuad = [&](const RDom &of) {
-    return blockOf(b, of.z) * (kBlock / 4) + of.y;
+  // Halves share a sum, so that a tile of all heads and columns is in
+  // registers: high ones, times 128, then low ones.
+  RDom high(0, together, 0, kBlock / 4, 0, kSpan, "high"),
+      low(0, together, 0, kBlock / 4, 0, kSpan, "low");
+  const auto add = [&](const RDom &of, int which) {
+    Expr at = pair * together + of.x;
+    products(pair, c, r, t, b) +=
+        cast<int32_t>(values(at, c, blockOf(b, of.z) * (kBlock / 4) + of.y)) *
+        cast<int32_t>(codes(of.y * 4 + at, which, of.z, r, t, b));
   };
-  if (quads) {
-    // Halves share a sum, so that a tile of all heads and columns is in
-    // registers: high ones, times 128, then low ones.
-    const auto add = [&](const RDom &of, int which) {
-      mixed(c, r, t, b) +=
-          cast<int32_t>(values(of.x, c, valueQuad(of))) *
-          cast<int32_t>(codes(of.y * 4 + of.x, which, of.z, r, t, b));
-    };
-    mixed(c, r, t, b) = -codeSum(r, t, b);
-    add(high, 0);
-    mixed(c, r, t, b) = mixed(c, r, t, b) * 128;
-    add(low, 1);
-  } else {
-    mixed(c, half, r, t, b) = 0.0f;
-    mixed(c, half, r, t, b) =
-        context.fma(cast<float>(byteOf(values(c, valueQuad(high)), high.x)) -
-                        float(kOffset),
-                    codes(high.y * 4 + high.x, half, high.z, r, t, b),
-                    mixed(c, half, r, t, b));
-  }
+  products(pair, c, r, t, b) = 0;
+  add(high, 0);
+  products(pair, c, r, t, b) = products(pair, c, r, t, b) * 128;
+  add(low, 1);
+  mixed(c, r, t, b) = codeSum(r, t, b) * -kOffset;
+  mixed(c, r, t, b) += products(pairs, c, r, t, b);
 
   // A condition on t would keep Halide from making vectors of `mixed`: what is
   // added of blocks beyond it is 0.
@@ -201,11 +184,8 @@ void buildInt8Attention(BuildContext &context) {
   RDom block(0, kBlocks, "block");
   block.where((n * kBlocks + block) * kPositions < position + context.tokens());
   Expr at = n * kBlocks + block;
-  found =
-      quads ? cast<float>(mixed(c, r, t, at))
-            : context.fma(mixed(c, 0, r, t, at), 128.0f, mixed(c, 1, r, t, at));
   BlockMerge merge(context, c, r, t, n, block,
-                   {.values = found,
+                   {.values = cast<float>(mixed(c, r, t, at)),
                     .unit = peak(r, t, at) * (1.0f / float(kLargestCode)),
                     .weights = partial(c % 16, r, t, at),
                     .exponent = exponent(r, t, at)});
@@ -243,19 +223,33 @@ void buildInt8Attention(BuildContext &context) {
       .bound_extent(p, kSpan)
       .bound_extent(r, heads);
   tiles.loops(score, j, r, p);
-  for (const Func &stage : {dot, sum})
-    tiles.accumulate(stage, score, j, r);
+  tiles.accumulate(sum, score, j, r);
   tiles.add(sum.update(), j, r, inner.x, inner.y);
   tiles.prefetch(sum.update(), slowKeys, inner.x, 2 * slow);
-  const Var vector = tiles.vector;
-  Stage dots = dot.update();
-  dots.split(j, vector, j, 16)
-      .reorder(quad.x, j, vector, r, quad.y, quad.z)
-      .vectorize(j)
-      .unroll(vector)
-      .unroll(r);
-  quads ? dots.atomic().vectorize(quad.x) : dots.unroll(quad.x);
-  tiles.prefetch(dots, keys, quad.y, fast / 2);
+  // Sums of bytes' products by pairs, a tile of them in registers, and how they
+  // meet.
+  const auto tileOf = [&](Stage stage, const Var &x) {
+    return stage.split(x, tiles.vector, x, 16)
+        .vectorize(x)
+        .unroll(tiles.vector)
+        .unroll(r);
+  };
+  const auto addBytes = [&](Stage stage, const Var &x, const RDom &of) {
+    tileOf(stage.reorder(of.x, pair, x, r, of.y, of.z), x)
+        .atomic(/*override_associativity_test=*/true)
+        .vectorize(of.x)
+        .vectorize(pair);
+  };
+  const auto byPairs = [&](Func apartSums, Func sums, const Func &user,
+                           const Var &x) {
+    for (const Func &stage : {apartSums, sums})
+      tiles.accumulate(stage, user, x, r);
+    apartSums.bound_extent(pair, apart).vectorize(pair);
+    tileOf(sums.update().reorder({pairs, x, r}), x).atomic().vectorize(pairs);
+  };
+  byPairs(dots, dot, score, j);
+  addBytes(dots.update(), j, quad);
+  tiles.prefetch(dots.update(), keys, quad.y, fast / 2);
   for (Func stage : {exponent, peak, inverse})
     stage.compute_at(atBlock)
         .store_in(MemoryType::Stack)
@@ -277,35 +271,18 @@ void buildInt8Attention(BuildContext &context) {
   top.compute_at(peak, r);
   for (Func stage : {highest, top})
     stage.store_in(MemoryType::Stack).bound_extent(lane, 16).vectorize(lane);
-  tiles.accumulate(mixed, merge.state, c, r);
-  const auto tile = [&](Stage stage) {
-    return stage.split(c, vector, c, 16).vectorize(c).unroll(vector).unroll(r);
-  };
-  if (quads) {
-    codeSum.compute_at(atBlock)
-        .store_in(MemoryType::Stack)
-        .bound_extent(r, heads);
-    codePart.compute_at(codeSum, r)
-        .store_in(MemoryType::Stack)
-        .bound_extent(lane, 16)
-        .vectorize(lane);
-    for (int which : {0, 2}) {
-      const RDom &of = which == 0 ? high : low;
-      tile(mixed.update(which))
-          .reorder(of.x, c, vector, r, of.y, of.z)
-          .atomic()
-          .vectorize(of.x);
-    }
-    tiles.prefetch(mixed.update(0), values, high.y, kBlock / 4);
-    tile(mixed.update(1)).reorder(c, vector, r);
-  } else {
-    mixed.bound_extent(half, 2).unroll(half);
-    tile(mixed.update())
-        .unroll(half)
-        .reorder(c, vector, half, r, high.x, high.y, high.z)
-        .unroll(high.x);
-    tiles.prefetch(mixed.update(), values, high.y, kBlock / 4);
-  }
+  codeSum.compute_at(atBlock)
+      .store_in(MemoryType::Stack)
+      .bound_extent(r, heads);
+  codePart.compute_at(codeSum, r)
+      .store_in(MemoryType::Stack)
+      .bound_extent(lane, 16)
+      .vectorize(lane);
+  byPairs(products, mixed, merge.state, c);
+  addBytes(products.update(0), c, high);
+  addBytes(products.update(2), c, low);
+  tileOf(products.update(1).reorder(pair, c, r), c).vectorize(pair);
+  tiles.prefetch(products.update(0), values, high.y, kBlock / 4);
 }
 
 std::vector<double> int8Query(const Trial &trial, int64_t t, int64_t r) {

@@ -94,6 +94,17 @@ TEST(Assembly, Int8AttentionIsVpdpbusdForOneTokenAndMany) {
   }
 }
 
+TEST(Assembly, Int8AttentionAddsPairsWhereNothingAddsFour) {
+  // The same by pairs, which take two registers of 8 sums for 8 positions.
+  for (const char *rest : {"t0__avx2_p7x1x0", "t1__avx2_p7x1x0"}) {
+    const std::string symbol =
+        "qk_attention__int8__h14_r7_c64_s1024_" + std::string(rest);
+    const std::string text = assembly(symbol);
+    EXPECT_GE(count(text, "vpmaddwd"), 3 * 7 * 2 * 2) << symbol;
+    EXPECT_EQ(count(text, "vpmulld"), 0) << symbol;
+  }
+}
+
 TEST(Assembly, Avx2IntegerDotsAddPairs) {
   for (const Format &format : formats()) {
     if (!format.quant)
