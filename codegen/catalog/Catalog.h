@@ -142,12 +142,12 @@ struct ScheduleFile {
     bool measured = false; // matches equal options only
   };
   /// What the steps of one model are built with: {"models": [{"model",
-  /// "chunk_bytes", "prefill_chunk", "attention_rows", "barrier_spin_us",
-  /// "measured"}]}; absent ones and zeros are defaults. One measured on another
-  /// machine is left out as an entry is.
+  /// "chunk_bytes", "prefill_chunk", "attention_rows", "kv_split",
+  /// "barrier_spin_us", "measured"}]}; absent ones and zeros are defaults. One
+  /// measured on another machine is left out as an entry is.
   struct Model {
     std::string model; // modelKey of Tuned.h
-    std::optional<int64_t> chunkBytes, prefillChunk, attentionRows,
+    std::optional<int64_t> chunkBytes, prefillChunk, attentionRows, kvSplit,
         barrierSpinUs;
   };
   std::vector<Entry> entries;
@@ -178,7 +178,13 @@ inline constexpr StepChoice kStepChoices[] = {
     {"chunk_bytes", &ScheduleFile::Model::chunkBytes, 1 << 30},
     {"prefill_chunk", &ScheduleFile::Model::prefillChunk, 1 << 16},
     {"attention_rows", &ScheduleFile::Model::attentionRows, 1 << 16},
+    {"kv_split", &ScheduleFile::Model::kvSplit, 2},
     {"barrier_spin_us", &ScheduleFile::Model::barrierSpinUs, 1'000'000}};
+
+/// Values of `kv_split`: attention of one token is one call a key/value head,
+/// or one a head and span of the context.
+inline constexpr int64_t kSplitHeads = 1, kSplitSpans = 2;
+inline constexpr int64_t kKvSplit = kSplitSpans; // where it is not chosen
 
 class KernelCatalog {
 public:

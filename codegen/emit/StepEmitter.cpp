@@ -139,24 +139,28 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
   return function;
 }
 
-Value StepEmitter::slotPointer(ir::SlotAttr slot, Value chunk, Value firstRow) {
-  Value bytes = add(scaled(chunk, slot.getChunkBytes()),
-                    scaled(firstRow, slot.getTokenBytes()));
+Value StepEmitter::slotPointer(ir::SlotAttr slot, const Call &call) {
+  Value bytes = add(scaled(call.chunk, slot.getChunkBytes()),
+                    scaled(call.firstRow, slot.getTokenBytes()));
   bytes = add(bytes, scaled(position, slot.getPositionBytes()));
   bytes = add(bytes, scaled(first, slot.getFirstBytes()));
+  bytes = add(bytes, scaled(call.span, slot.getSpanBytes()));
   Value base = arenas[static_cast<int>(slot.getArena())];
   return offset(offset(base, constant(slot.getOffset())), bytes);
 }
 
-Value StepEmitter::scalarValue(ir::ScalarAttr scalar, ir::RowRange range,
-                               Value firstRow, Value rows) {
+Value StepEmitter::scalarValue(ir::ScalarAttr scalar, ir::DispatchOp dispatch,
+                               const Call &call) {
   switch (scalar.getKind()) {
   case ir::ScalarKind::Tokens:
-    return LLVM::TruncOp::create(builder, loc, i32, rows);
+    return LLVM::TruncOp::create(builder, loc, i32, call.rows);
   case ir::ScalarKind::Position: {
-    Value at = add(position, firstRow);
-    if (range == ir::RowRange::Tail)
+    Value at = add(position, call.firstRow);
+    if (dispatch.getRows() == ir::RowRange::Tail)
       at = add(at, first);
+    if (dispatch.getSpan() > 0)
+      at = LLVM::SubOp::create(builder, loc, at,
+                               scaled(call.span, dispatch.getSpan()));
     return LLVM::TruncOp::create(builder, loc, i32, at);
   }
   case ir::ScalarKind::Constant:
@@ -167,15 +171,14 @@ Value StepEmitter::scalarValue(ir::ScalarAttr scalar, ir::RowRange range,
 }
 
 void StepEmitter::emitCall(ir::DispatchOp dispatch, LLVM::LLVMFuncOp callee,
-                           Value chunk, Value firstRow, Value rows) {
+                           const Call &call) {
   SmallVector<Value> arguments;
   for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>())
-    arguments.push_back(slotPointer(slot, chunk, firstRow));
+    arguments.push_back(slotPointer(slot, call));
   for (auto scalar : dispatch.getScalars().getAsRange<ir::ScalarAttr>())
-    arguments.push_back(
-        scalarValue(scalar, dispatch.getRows(), firstRow, rows));
+    arguments.push_back(scalarValue(scalar, dispatch, call));
   for (auto slot : dispatch.getOutputs().getAsRange<ir::SlotAttr>())
-    arguments.push_back(slotPointer(slot, chunk, firstRow));
+    arguments.push_back(slotPointer(slot, call));
   LLVM::CallOp::create(builder, loc, callee, arguments);
 }
 
@@ -183,18 +186,24 @@ void StepEmitter::emitDispatch(ir::DispatchOp dispatch) {
   LLVM::LLVMFuncOp callee = wrapper(dispatch);
   bool tail = dispatch.getRows() == ir::RowRange::Tail;
   bool shared = dispatch.getMode() == ir::Mode::Shared;
-  int64_t chunks = dispatch.getChunks(), block = dispatch.getTokenBlock();
+  int64_t chunks = dispatch.getChunks(), block = dispatch.getTokenBlock(),
+          span = dispatch.getSpan();
   Value rows =
       tail ? Value(LLVM::SubOp::create(builder, loc, tokens, first)) : tokens;
 
   // One call of all rows needs no loop in a thread's own dispatch.
-  if (!shared && chunks == 1 && block == 0 && !tail) {
-    emitCall(dispatch, callee, constant(0), constant(0), rows);
+  if (!shared && chunks == 1 && block == 0 && span == 0 && !tail) {
+    emitCall(dispatch, callee, {constant(0), constant(0), rows, constant(0)});
     return;
   }
 
-  Value blocks;
-  if (block == 0) {
+  Value blocks; // of rows, or spans
+  if (span != 0) {
+    // No call of a span that no row sees.
+    blocks = LLVM::UDivOp::create(builder, loc,
+                                  add(add(position, rows), constant(span - 1)),
+                                  constant(span));
+  } else if (block == 0) {
     // No rows, no call: T is at least 1, a tail may be empty.
     if (!tail) {
       blocks = constant(1);
@@ -237,19 +246,23 @@ void StepEmitter::emitDispatch(ir::DispatchOp dispatch) {
   LLVM::CondBrOp::create(builder, loc, more, body, after);
 
   builder.setInsertionPointToEnd(body);
-  Value chunk = index, firstRow = constant(0), blockRows = rows;
-  if (block != 0) {
+  Call call{index, constant(0), rows, constant(0)};
+  if (block != 0 || span != 0) {
     Value number = index;
-    chunk = constant(0);
+    call.chunk = constant(0);
     if (chunks != 1) {
       number = LLVM::UDivOp::create(builder, loc, index, constant(chunks));
-      chunk = LLVM::URemOp::create(builder, loc, index, constant(chunks));
+      call.chunk = LLVM::URemOp::create(builder, loc, index, constant(chunks));
     }
-    firstRow = scaled(number, block);
-    Value left = LLVM::SubOp::create(builder, loc, rows, firstRow);
-    blockRows = LLVM::UMinOp::create(builder, loc, left, constant(block));
+    if (span != 0) {
+      call.span = number;
+    } else {
+      call.firstRow = scaled(number, block);
+      Value left = LLVM::SubOp::create(builder, loc, rows, call.firstRow);
+      call.rows = LLVM::UMinOp::create(builder, loc, left, constant(block));
+    }
   }
-  emitCall(dispatch, callee, chunk, firstRow, blockRows);
+  emitCall(dispatch, callee, call);
   if (shared)
     LLVM::BrOp::create(builder, loc, head);
   else

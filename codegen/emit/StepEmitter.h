@@ -35,15 +35,18 @@ public:
   mlir::LLVM::LLVMFuncOp emit(ir::StepOp step);
 
 private:
+  /// What one call of a dispatch does.
+  struct Call {
+    mlir::Value chunk, firstRow, rows, span;
+  };
   mlir::LLVM::LLVMFuncOp wrapper(ir::DispatchOp dispatch);
   void emitDispatch(ir::DispatchOp dispatch);
   void emitCall(ir::DispatchOp dispatch, mlir::LLVM::LLVMFuncOp callee,
-                mlir::Value chunk, mlir::Value firstRow, mlir::Value rows);
+                const Call &call);
   void emitBarrier();
-  mlir::Value slotPointer(ir::SlotAttr slot, mlir::Value chunk,
-                          mlir::Value firstRow);
-  mlir::Value scalarValue(ir::ScalarAttr scalar, ir::RowRange range,
-                          mlir::Value firstRow, mlir::Value rows);
+  mlir::Value slotPointer(ir::SlotAttr slot, const Call &call);
+  mlir::Value scalarValue(ir::ScalarAttr scalar, ir::DispatchOp dispatch,
+                          const Call &call);
 
   mlir::Value constant(int64_t value);
   mlir::Value add(mlir::Value a, mlir::Value b);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "codegen/kernels/Math.h"
+#include "qwen/cache_layout.h"
 
 #include <limits>
 
@@ -100,7 +101,8 @@ inline Halide::Tuple noSums() {
           Halide::Expr(-std::numeric_limits<float>::infinity())};
 }
 
-/// y (c, r, t) from the blocks of positions of each span n, and from spans.
+/// y (c, r, t) from the blocks of positions of each span n, and from spans; or
+/// the sums of one span.
 class BlockMerge {
 public:
   /// What is added is that of block `block` of span `n`; its weights are the
@@ -115,17 +117,25 @@ public:
         treeSum([&](int i) -> Halide::Expr { return state(i, r, t, n)[1]; });
   }
 
-  /// One span is all there is.
-  void finish() { y(c, r, t) = state(c, r, t, 0)[0] / weights(r, t, 0); }
-  /// The spans of `span`, ascending.
-  void finish(const BuildContext &context, const Halide::RDom &span) {
-    spans = span;
+  /// Over a cache of `positions`, or as a part of a row.
+  void finish(const BuildContext &context, const Halide::Expr &position,
+              int positions, bool onePart) {
+    constexpr int kSpan = int(kSpanPositions);
+    if (onePart)
+      return finishPart(context.dim("c"));
+    if (positions <= kSpan) {
+      y(c, r, t) = state(c, r, t, 0)[0] / weights(r, t, 0);
+      return;
+    }
+    // What is merged of a span beyond a row's position is 0.
+    spans = Halide::RDom(0, (position + context.tokens() + kSpan - 1) / kSpan,
+                         "spans");
     total(c, r, t) = noSums();
     total(c, r, t) = merged(context, total(c, r, t),
-                            {.values = state(c, r, t, span)[0],
+                            {.values = state(c, r, t, spans)[0],
                              .unit = {},
-                             .weights = weights(r, t, span),
-                             .exponent = state(c, r, t, span)[2]});
+                             .weights = weights(r, t, spans),
+                             .exponent = state(c, r, t, spans)[2]});
     y(c, r, t) = total(c, r, t)[0] / total(c, r, t)[1];
   }
 
@@ -138,7 +148,14 @@ public:
   /// After finish.
   void schedule(const AttentionTiles &tiles, int width, int heads) {
     using namespace Halide;
-    y.bound(c, 0, width).bound(r, 0, heads).vectorize(c, 16);
+    y.bound(r, 0, heads);
+    if (isPart)
+      y.bound(lane, 0, 16)
+          .bound(vector, 0, int(partWidth(width)) / 16)
+          .vectorize(lane)
+          .unroll(vector);
+    else
+      y.bound(c, 0, width).vectorize(c, 16);
     const auto sums = [&](Func stage) {
       stage.store_in(MemoryType::Stack)
           .bound_extent(c, width)
@@ -161,9 +178,21 @@ public:
   }
 
 private:
+  /// The part of a row, y (lane, vector, r, t), of the only span there is.
+  void finishPart(int width) {
+    using namespace Halide;
+    const int vectors = width / 16;
+    Expr sums = state(min(vector, vectors - 1) * 16 + lane, r, t, 0)[0];
+    Expr rest = select(lane == 0, weights(r, t, 0), lane == 1,
+                       state(0, r, t, 0)[2], 0.0f);
+    y(lane, vector, r, t) = select(vector < vectors, sums, rest);
+    isPart = true;
+  }
+
   Halide::Func total{"total"}, weights{"weights"};
-  Halide::Var c, r, t, n;
+  Halide::Var c, r, t, n, lane{"lane"}, vector{"vector"};
   Halide::RDom block, spans;
+  bool isPart = false;
 };
 
 } // namespace qwen::codegen

@@ -69,6 +69,13 @@ Extents BuildContext::headRows(int width, int heads, int64_t rowHeads) const {
   return {{width, 1}, {heads, width}, {tokens(), rowStride(rowHeads * width)}};
 }
 
+Extents BuildContext::partRows(int part, int heads, int64_t rowHeads) const {
+  return {{16, 1},
+          {part / 16, 16},
+          {heads, part},
+          {tokens(), rowStride(rowHeads * part)}};
+}
+
 Extents BuildContext::halfHeadRows(int width, int heads,
                                    int64_t rowHeads) const {
   return {{width / 2, 1},

@@ -10,7 +10,7 @@
 // largest, and the codes times bytes are an exact integer. Codes come in halves
 // of 7 bits. Where no instruction adds four products of bytes, one that adds
 // two of 16 bits gives the same integers. Blocks are of kCodedPositions
-#include "codegen/kernels/Int8Attention.h"
+#include "codegen/kernels/Attention.h"
 
 #include "codegen/kernels/AttentionTiles.h"
 
@@ -32,7 +32,7 @@ constexpr float kLeast = -1e30f; // of an exponent
 
 } // namespace
 
-void buildInt8Attention(BuildContext &context) {
+void buildInt8Attention(BuildContext &context, bool onePart) {
   const int width = context.dim("c"), heads = context.dim("r"),
             positions = context.dim("s"), blocks = positions / kBlock;
   const int slow = int(slowHalf(width)), fast = width / 2 - slow;
@@ -79,9 +79,13 @@ void buildInt8Attention(BuildContext &context) {
   slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
 
   // A span of blocks is merged at a time. Where it reaches beyond the cache the
-  // last block stands for what is not visible anyway.
+  // last block stands for what is not visible anyway; the cache of the last
+  // span may be shorter than a span.
+  const Expr lastBlock =
+      onePart ? min((position + context.tokens() - 1) / kBlock, blocks - 1)
+              : Expr(blocks - 1);
   const auto blockOf = [&](const Expr &b, const Expr &p) {
-    return min(b * kSpan + p, blocks - 1);
+    return min(b * kSpan + p, lastBlock);
   };
   const auto overVectors = [&](const auto &at, const auto &combine) {
     Expr all;
@@ -189,15 +193,10 @@ void buildInt8Attention(BuildContext &context) {
                     .unit = peak(r, t, at) * (1.0f / float(kLargestCode)),
                     .weights = partial(c % 16, r, t, at),
                     .exponent = exponent(r, t, at)});
-  if (positions <= kSpanPositions) {
-    merge.finish();
-  } else {
-    constexpr int kWhole = int(kSpanPositions);
-    merge.finish(
-        context,
-        RDom(0, (position + context.tokens() + kWhole - 1) / kWhole, "span"));
-  }
-  context.output(merge.y, rows);
+  merge.finish(context, position, positions, onePart);
+  context.output(merge.y, onePart ? context.partRows(int(partWidth(width)),
+                                                     heads, context.dim("h"))
+                                  : rows);
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);

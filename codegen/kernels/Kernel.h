@@ -98,6 +98,9 @@ public:
   Extents headRows(int width, int heads, int64_t rowHeads) const;
   /// The same as (c of a half, half, head, t).
   Extents halfHeadRows(int width, int heads, int64_t rowHeads) const;
+  /// Rows [T, H·P] of the parts of heads as (lane of a vector of 16, vector,
+  /// head, t).
+  Extents partRows(int part, int heads, int64_t rowHeads) const;
 
   // Inputs, in the argument order.
   Halide::ImageParam rows(const std::string &name, int64_t width,

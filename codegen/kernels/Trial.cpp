@@ -190,7 +190,8 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   }
   if (isCache(buffer.argument)) {
     const CachePlane plane = planeOf(buffer.argument);
-    for (int64_t s = 0; s < firstPosition + tokenCount; ++s)
+    // A span may end before the position.
+    for (int64_t s = 0; s < std::min(firstPosition + tokenCount, dim("s")); ++s)
       for (int64_t c = 0; c < plane.columns; ++c)
         store(plane.index(s, c),
               type == "u8"               ? double(1 + random.bits(s, c) % 255)
@@ -226,6 +227,15 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
         for (int64_t k = 16 * i; k < 16 * i + 16; ++k)
           sum += in("xq", t, k);
         store(start + i, sum);
+      } else if (buffer.argument.name == "parts") {
+        // Of spans that the row takes: what attention_span gives of them.
+        const int64_t span = i / dim("p") / dim("h"),
+                      column = i % dim("p") - dim("c");
+        if (span * kSpanPositions <= row)
+          store(start + i, column == 0   ? 1 + random.uniform(row, i)
+                           : column == 1 ? std::ceil(8 * random.normal(row, i))
+                           : column > 1  ? 0
+                                         : random.normal(row, i));
       } else if (buffer.argument.name == "logits") {
         store(start + i, double(random.bits(row, i) % 512)); // with many ties
       } else {

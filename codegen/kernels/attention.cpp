@@ -11,23 +11,24 @@
 // spans are merged as blocks are, ascending. Nothing depends on T.
 // Source    HF transformers eager_attention_forward; Milakov and Gimelshein,
 // arXiv 1805.02867
+#include "codegen/kernels/Attention.h"
+
 #include "codegen/kernels/AttentionTiles.h"
-#include "codegen/kernels/Int8Attention.h"
-#include "codegen/kernels/Trial.h"
 
 #include <limits>
 #include <numbers>
 
 namespace qwen::codegen {
-namespace {
 
 using namespace Halide;
 
-constexpr int kBlock = 64;
+namespace {
+constexpr int kBlock = int(kCacheBlock);
+}
 
-void build(BuildContext &context) {
+void buildAttention(BuildContext &context, bool onePart) {
   if (context.option("kv") == "int8")
-    return buildInt8Attention(context);
+    return buildInt8Attention(context, onePart);
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
   const Extents rows = context.headRows(width, heads, context.dim("h"));
@@ -82,14 +83,10 @@ void build(BuildContext &context) {
                     .unit = {},
                     .weights = partial(c % 16, r, t, at),
                     .exponent = exponent(r, t, at)});
-  if (positions <= kSpanPositions) {
-    merge.finish();
-  } else {
-    constexpr int kSpan = int(kSpanPositions);
-    RDom span(0, (position + context.tokens() + kSpan - 1) / kSpan, "span");
-    merge.finish(context, span);
-  }
-  context.output(merge.y, rows);
+  merge.finish(context, position, positions, onePart);
+  context.output(merge.y, onePart ? context.partRows(int(partWidth(width)),
+                                                     heads, context.dim("h"))
+                                  : rows);
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);
@@ -125,6 +122,8 @@ void build(BuildContext &context) {
   tiles.prefetch(mixed.update(), values, past, kBlock);
 }
 
+namespace {
+
 std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {
   std::vector<double> query;
   for (int64_t c = 0; c < trial.dim("c"); ++c)
@@ -132,37 +131,62 @@ std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {
   return query;
 }
 
+} // namespace
+
+HeadWeights headWeights(const Trial &trial, int64_t t, int64_t r,
+                        int64_t count) {
+  const int64_t width = trial.dim("c");
+  const std::vector<double> query =
+      trial.quantisedCache() ? int8Query(trial, t, r) : plainQuery(trial, t, r);
+  HeadWeights head;
+  for (int64_t s = 0; s < count; ++s) {
+    Sum dot;
+    for (int64_t c = 0; c < width; ++c)
+      dot.add(query[size_t(c)] * trial.key(s, c));
+    head.weights.push_back(dot.value / std::sqrt(double(width)));
+    head.scoreBound =
+        std::max(head.scoreBound, dot.bound() / std::sqrt(double(width)));
+    head.peak = std::max(head.peak, head.weights.back());
+  }
+  for (double &weight : head.weights)
+    head.sum += weight = std::exp(weight - head.peak);
+  return head;
+}
+
+Mixed mixedValue(const Trial &trial, const HeadWeights &head, int64_t c) {
+  Sum mixed;
+  for (size_t s = 0; s < head.weights.size(); ++s)
+    mixed.add(head.weights[s] / head.sum * trial.value(int64_t(s), c));
+  // An error of a score is a relative error of its weight.
+  return {mixed.value,
+          mixed.bound() +
+              (head.scoreBound + kEpsilon) * std::sqrt(mixed.squares) +
+              (trial.quantisedCache()
+                   ? codedWeightsBound(trial, head.weights, head.sum, c)
+                   : 0)};
+}
+
+std::vector<CatalogKnob> attentionKnobs() {
+  return {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
+          {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true},
+          // Blocks of positions that are asked for ahead; many tokens read them
+          // from a cache.
+          {"prefetch", {0, 1, 2, 4}, 1, 0, "", 1, false, false, true}};
+}
+
+namespace {
+
+void build(BuildContext &context) { buildAttention(context, false); }
+
 void reference(Trial &trial) {
   const int64_t width = trial.dim("c");
-  const bool int8 = trial.quantisedCache();
-  std::vector<double> weights;
   for (int64_t t = 0; t < trial.tokens(); ++t)
     for (int64_t r = 0; r < trial.dim("r"); ++r) {
-      const std::vector<double> query =
-          int8 ? int8Query(trial, t, r) : plainQuery(trial, t, r);
-      const int64_t count = trial.position() + t + 1;
-      weights.assign(size_t(count), 0);
-      double peak = -1e300, sum = 0, scoreBound = 0;
-      for (int64_t s = 0; s < count; ++s) {
-        Sum dot;
-        for (int64_t c = 0; c < width; ++c)
-          dot.add(query[size_t(c)] * trial.key(s, c));
-        weights[size_t(s)] = dot.value / std::sqrt(double(width));
-        scoreBound =
-            std::max(scoreBound, dot.bound() / std::sqrt(double(width)));
-        peak = std::max(peak, weights[size_t(s)]);
-      }
-      for (double &weight : weights)
-        sum += weight = std::exp(weight - peak);
+      const HeadWeights head =
+          headWeights(trial, t, r, trial.position() + t + 1);
       for (int64_t c = 0; c < width; ++c) {
-        Sum mixed;
-        for (int64_t s = 0; s < count; ++s)
-          mixed.add(weights[size_t(s)] / sum * trial.value(s, c));
-        // An error of a score is a relative error of its weight.
-        trial.out("y", t, r * width + c, mixed.value,
-                  mixed.bound() +
-                      (scoreBound + kEpsilon) * std::sqrt(mixed.squares) +
-                      (int8 ? codedWeightsBound(trial, weights, sum, c) : 0));
+        const Mixed mixed = mixedValue(trial, head, c);
+        trial.out("y", t, r * width + c, mixed.value, mixed.bound);
       }
     }
 }
@@ -173,21 +197,16 @@ namespace kernel {
 
 Kernel attention() {
   return {
-      .interface =
-          {.name = "attention",
-           .options = {anyKvOption()},
-           .dims = {"h", "r", "c", "s", "t"},
-           .multiples = {{"c", 16}, {"s", 64}},
-           .operands = {operand("q", "rows", "h*c"),
-                        operand("keys", "keys", ""),
-                        operand("values", "values", ""), scalar("T", "i32"),
-                        scalar("position", "i32"), output("y", "rows", "h*c")},
-           .knobs =
-               {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
-                {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true},
-                // Blocks of positions that are asked for ahead; many tokens
-                // read them from a cache.
-                {"prefetch", {0, 1, 2, 4}, 1, 0, "", 1, false, false, true}}},
+      .interface = {.name = "attention",
+                    .options = {anyKvOption()},
+                    .dims = {"h", "r", "c", "s", "t"},
+                    .multiples = {{"c", 16}, {"s", 64}},
+                    .operands = {operand("q", "rows", "h*c"),
+                                 operand("keys", "keys", ""),
+                                 operand("values", "values", ""),
+                                 scalar("T", "i32"), scalar("position", "i32"),
+                                 output("y", "rows", "h*c")},
+                    .knobs = attentionKnobs()},
       .build = build,
       .reference = reference,
       .cases = {{"r7", {{"h", 14}, {"r", 7}, {"c", 64}, {"s", 320}}, 250},

@@ -50,18 +50,22 @@ class Qwen_Attr<string name, string attrMnemonic> : AttrDef<Qwen_Dialect, name> 
 def Qwen_PartitionAttr : Qwen_Attr<"Partition", "partition"> {
   let summary = "how a compute op's work is cut and who does it";
   let description = [{
-    `chunks` cuts the outputs of one row (rows of N, heads), `tokenBlock` cuts the T rows (0: all rows in one call). The
-    team runs chunks × blocks calls.
+    `chunks` cuts the outputs of one row (rows of N, heads), `tokenBlock` cuts the T rows (0: all rows in one call), `span`
+    the positions that they see (0: all in one call). The team runs chunks × blocks × spans calls.
 
     Constraints:
-    * (C1) chunks is positive and tokenBlock is not negative.
+    * (C1) chunks is positive; tokenBlock and span are not negative, and one of them is 0.
 
     ```mlir
     #qwen.partition<shared, chunks = 14, tokenBlock = 0>
+    #qwen.partition<shared, chunks = 2, tokenBlock = 0, span = 512>
     ```
   }];
-  let parameters = (ins EnumParameter<Qwen_Mode>:$mode, "int64_t":$chunks, "int64_t":$tokenBlock);
-  let assemblyFormat = "`<` $mode `,` `chunks` `=` $chunks `,` `tokenBlock` `=` $tokenBlock `>`";
+  let parameters = (ins EnumParameter<Qwen_Mode>:$mode, "int64_t":$chunks, "int64_t":$tokenBlock,
+                        DefaultValuedParameter<"int64_t", "0">:$span);
+  let assemblyFormat = [{
+    `<` $mode `,` `chunks` `=` $chunks `,` `tokenBlock` `=` $tokenBlock (`,` `span` `=` $span^)? `>`
+  }];
 }
 
 def Qwen_SlotAttr : Qwen_Attr<"Slot", "slot"> {
@@ -70,10 +74,10 @@ def Qwen_SlotAttr : Qwen_Attr<"Slot", "slot"> {
     The pointer that a call gets for chunk c and the block of rows that starts at row b (b counts from 0 in the
     dispatch's own rows, so from `first` of the step when its rows are `tail`):
 
-    `base(arena) + offset + c · chunk + b · token + position · positionBytes + first · firstBytes`
+    `base(arena) + offset + c · chunk + b · token + position · positionBytes + first · firstBytes + n · spanBytes`
 
-    All are bytes; `position` and `first` are the step's arguments (`qwen_step_args.position`, `.logits_from`). The four
-    strides may be left out when 0.
+    All are bytes; `position` and `first` are the step's arguments (`qwen_step_args.position`, `.logits_from`), n is the
+    call's span (0 in a dispatch that is not cut into spans). The five strides may be left out when 0.
 
     Constraints:
     * (C1) offset and strides are not negative.
@@ -82,16 +86,18 @@ def Qwen_SlotAttr : Qwen_Attr<"Slot", "slot"> {
     ```mlir
     #qwen.slot<weights, 4096 chunk = 57344>
     #qwen.slot<arena, 0 token = 3584 first = 3584>
+    #qwen.slot<cache, 0 chunk = 524288 span = 65536>
     ```
   }];
   let parameters = (ins EnumParameter<Qwen_Arena>:$arena, "int64_t":$offset,
                         DefaultValuedParameter<"int64_t", "0">:$chunkBytes,
                         DefaultValuedParameter<"int64_t", "0">:$tokenBytes,
                         DefaultValuedParameter<"int64_t", "0">:$positionBytes,
-                        DefaultValuedParameter<"int64_t", "0">:$firstBytes);
+                        DefaultValuedParameter<"int64_t", "0">:$firstBytes,
+                        DefaultValuedParameter<"int64_t", "0">:$spanBytes);
   let assemblyFormat = [{
     `<` $arena `,` $offset (`chunk` `=` $chunkBytes^)? (`token` `=` $tokenBytes^)? (`position` `=` $positionBytes^)?
-    (`first` `=` $firstBytes^)? `>`
+    (`first` `=` $firstBytes^)? (`span` `=` $spanBytes^)? `>`
   }];
 }
 
@@ -99,7 +105,8 @@ def Qwen_ScalarAttr : Qwen_Attr<"Scalar", "scalar"> {
   let summary = "one scalar argument of a kernel call";
   let description = [{
     * `tokens`: i32, rows of the call's block.
-    * `position`: i32, cache position of the block's first row: `position + b` (`+ first` when the rows are `tail`).
+    * `position`: i32, cache position of the block's first row: `position + b` (`+ first` when the rows are `tail`); in a
+      call of span n it counts from the span's start, so `- n · span`.
     * `constant`: f32, the value given.
 
     Constraints:

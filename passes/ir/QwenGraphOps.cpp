@@ -107,22 +107,9 @@ LogicalResult ValueAppendOp::verify() {
 }
 
 LogicalResult AttentionOp::verify() {
-  CacheType keys = getKeys().getType();
-  // attention_c1
-  if (keys != getValues().getType())
-    return emitOpError() << "keys are " << keys << ", values "
-                         << getValues().getType();
-  // attention_c2
-  int64_t width = widthOf(getQ().getType());
-  if (getHeads() <= 0 || width != getHeads() * keys.getHeadWidth())
-    return emitOpError() << getHeads() << " heads of width "
-                         << keys.getHeadWidth() << " do not make rows of "
-                         << width;
-  // attention_c3
-  if (getHeads() % keys.getHeads() != 0)
-    return emitOpError() << getHeads() << " query heads cannot share "
-                         << keys.getHeads() << " key/value heads";
-  return success();
+  // attention_c1, attention_c2, attention_c3
+  return verifyAttention(*this, getQ().getType(), getKeys().getType(),
+                         getValues().getType(), getHeads());
 }
 
 LogicalResult TailOp::verify() {

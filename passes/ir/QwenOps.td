@@ -5,6 +5,7 @@
 include "passes/ir/QwenGraphOps.td"
 include "passes/ir/QwenFusedOps.td"
 include "passes/ir/QwenScreenOps.td"
+include "passes/ir/QwenSplitOps.td"
 include "passes/ir/QwenPlanOps.td"
 
 #endif

@@ -24,6 +24,10 @@ LogicalResult DispatchOp::verify() {
   if (getChunks() <= 0 || getTokenBlock() < 0)
     return emitOpError() << "has " << getChunks() << " chunks and blocks of "
                          << getTokenBlock() << " rows";
+  if (getSpan() < 0 || (getSpan() > 0 && getTokenBlock() > 0))
+    return emitOpError() << "has spans of " << getSpan()
+                         << " positions and blocks of " << getTokenBlock()
+                         << " rows";
   // dispatch_c3
   bool shared = getMode() == Mode::Shared;
   if (shared ? getCounter() < 0 : getCounter() != -1)

@@ -50,7 +50,8 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
   let description = [{
     The rows are the step's T, or its last `T - first` when `rows` is `tail`. They are cut into blocks of `token_block`
     (0: one block of them all). The calls are chunks × blocks, the block of call i being `i / chunks`, its chunk
-    `i % chunks`; there is none when there are no rows. `shared`: each thread claims the next i from counter cell `counter`
+    `i % chunks`; there is none when there are no rows. With `span` the positions that the rows see, 0 .. position + T - 1,
+    are cut into spans, and the calls are chunks × spans in the same order. `shared`: each thread claims the next i from counter cell `counter`
     until none is left. `replicated`: each thread makes all calls.
 
     A call's arguments, in the kernel's order: pointers of `inputs`, `scalars`, pointers of `outputs`; an operand of
@@ -58,7 +59,7 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
 
     Constraints:
     * (C1) the kernel's symbol starts with `qk_`.
-    * (C2) chunks is positive, token_block is not negative.
+    * (C2) chunks is positive; token_block and span are not negative, and one of them is 0.
     * (C3) counter is a cell (not negative) when shared, -1 when replicated.
     * (C4) there is an output, and none in `weights` or `ids`.
     * (C5) a replicated dispatch writes only `scratch`, a shared one never does.
@@ -76,12 +77,14 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
                        Qwen_RowRangeAttr:$rows,
                        Qwen_I64Attr:$chunks,             // dispatch_c2
                        Qwen_I64Attr:$token_block,        // dispatch_c2
+                       DefaultValuedAttr<Qwen_I64Attr, "0">:$span,  // dispatch_c2
                        Qwen_I64Attr:$counter,            // dispatch_c3
                        Qwen_SlotArrayAttr:$inputs,
                        Qwen_ScalarArrayAttr:$scalars,
                        Qwen_SlotArrayAttr:$outputs);  // dispatch_c4, dispatch_c5
   let assemblyFormat = [{
-    $kernel $mode `rows` $rows `chunks` $chunks `block` $token_block `counter` $counter
+    $kernel $mode `rows` $rows `chunks` $chunks `block` $token_block (`span` $span^)?
+    `counter` $counter
     `in` $inputs `scalars` $scalars `out` $outputs attr-dict
   }];
   let hasVerifier = 1;

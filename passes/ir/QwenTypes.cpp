@@ -64,21 +64,26 @@ LogicalResult ActType::verify(Emit emitError, int64_t width, StringRef format) {
 }
 
 LogicalResult PartitionAttr::verify(Emit emitError, Mode mode, int64_t chunks,
-                                    int64_t tokenBlock) {
+                                    int64_t tokenBlock, int64_t span) {
   // partition_c1
   if (chunks <= 0 || tokenBlock < 0)
     return emitError() << "a partition has at least one chunk and no negative "
                           "token block, got "
                        << chunks << " and " << tokenBlock;
+  if (span < 0 || (span > 0 && tokenBlock > 0))
+    return emitError() << "a partition has no negative span, and none beside "
+                          "token blocks, got "
+                       << span << " and blocks of " << tokenBlock;
   return success();
 }
 
 LogicalResult SlotAttr::verify(Emit emitError, Arena arena, int64_t offset,
                                int64_t chunkBytes, int64_t tokenBytes,
-                               int64_t positionBytes, int64_t firstBytes) {
+                               int64_t positionBytes, int64_t firstBytes,
+                               int64_t spanBytes) {
   // slot_c1
   for (int64_t bytes :
-       {offset, chunkBytes, tokenBytes, positionBytes, firstBytes})
+       {offset, chunkBytes, tokenBytes, positionBytes, firstBytes, spanBytes})
     if (bytes < 0)
       return emitError() << "a slot's offset and strides are not negative, got "
                          << bytes;

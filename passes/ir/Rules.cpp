@@ -24,6 +24,20 @@ LogicalResult verifyRows(Operation *op, Type x, Type y, int64_t width) {
   return success();
 }
 
+LogicalResult verifyAttention(Operation *op, Type q, CacheType keys,
+                              CacheType values, int64_t heads) {
+  if (keys != values)
+    return op->emitOpError() << "keys are " << keys << ", values " << values;
+  if (heads <= 0 || widthOf(q) != heads * keys.getHeadWidth())
+    return op->emitOpError()
+           << heads << " heads of width " << keys.getHeadWidth()
+           << " do not make rows of " << widthOf(q);
+  if (heads % keys.getHeads() != 0)
+    return op->emitOpError() << heads << " query heads cannot share "
+                             << keys.getHeads() << " key/value heads";
+  return success();
+}
+
 LogicalResult verifyBias(Operation *op, Value bias, int64_t width) {
   if (!bias)
     return success();

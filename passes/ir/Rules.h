@@ -14,6 +14,10 @@ mlir::LogicalResult verifyInner(mlir::Operation *op, mlir::Type x,
 /// y is [dim(x, 0), width]; quantised rows have no dim 0 to compare.
 mlir::LogicalResult verifyRows(mlir::Operation *op, mlir::Type x, mlir::Type y,
                                int64_t width);
+/// Query rows of `heads` heads share the heads of keys and values of one type.
+mlir::LogicalResult verifyAttention(mlir::Operation *op, mlir::Type q,
+                                    CacheType keys, CacheType values,
+                                    int64_t heads);
 /// A bias, when there is one, is a `vec` [width].
 mlir::LogicalResult verifyBias(mlir::Operation *op, mlir::Value bias,
                                int64_t width);

@@ -37,6 +37,10 @@ std::unique_ptr<mlir::Pass> screenHead(const PipelineOptions &options) {
   return createScreenHead({options.screenedHead});
 }
 
+std::unique_ptr<mlir::Pass> splitAttention(const PipelineOptions &options) {
+  return createSplitAttention({options.kvSplit});
+}
+
 std::unique_ptr<mlir::Pass> selectKernels(const PipelineOptions &options) {
   return createSelectKernels(
       {options.target, options.tuned, options.schedule, options.chunkBytes});
@@ -62,6 +66,7 @@ constexpr Row kRows[] = {
     {Stop::Scheduled, Kind::Checks,   "select-formats", selectFormats},             // every weight type is concrete
     {Stop::Scheduled, Kind::Required, "cse",            removeUnused},              // no op without a reader
     {Stop::Scheduled, Kind::Required, "split-steps",    plain<createSplitSteps>},   // @decode and @prefill
+    {Stop::Scheduled, Kind::Optional, "split-attention", splitAttention},           // of one token: by spans of the context
     {Stop::Scheduled, Kind::Checks,   "screen-head",    screenHead},                // @decode_greedy
     {Stop::Scheduled, Kind::Checks,   "select-kernels", selectKernels},             // every compute op has a kernel
     {Stop::Scheduled, Kind::Required, "partition",      partition},                 // who does what; barriers
@@ -105,7 +110,8 @@ std::string PipelineOptions::str() const {
                      " schedule=" + schedule +
                      " chunk-bytes=" + std::to_string(chunkBytes) +
                      " prefill-chunk=" + std::to_string(prefillChunk) +
-                     " attention-rows=" + std::to_string(attentionRows);
+                     " attention-rows=" + std::to_string(attentionRows) +
+                     " kv-split=" + std::to_string(kvSplit);
   text += " screened-head=" + screenedHead;
   if (anyStored)
     text += " any-stored";

@@ -43,6 +43,7 @@ struct PipelineOptions {
   int64_t chunkBytes = 0; // wanted weights of a chunk; 0: the default
   int64_t prefillChunk = 128;
   int64_t attentionRows = 0; // tokens of an attention call; 0: the default
+  int64_t kvSplit = 0;       // kSplitHeads, kSplitSpans; 0: the default
   std::string screenedHead = "auto"; // "on", "off"
   bool taps = false;                 // every result is kept and can be written
   std::vector<std::string> disabledPasses; // "fuse-rope" or "qwen-fuse-rope"

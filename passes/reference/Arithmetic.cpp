@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 namespace qwen::reference {
 
@@ -186,6 +187,69 @@ Rows attention(const Rows &rows, const Cache &keys, const Cache &values,
         for (int64_t i = 0; i < headWidth; ++i)
           out[i] += weights[p] * values.row(int64_t(p))[kvBegin + i];
     }
+  return y;
+}
+
+Rows attentionSpans(const Rows &rows, const Cache &keys, const Cache &values,
+                    int64_t headWidth, int64_t position,
+                    AttentionRows *between) {
+  const Rows q = attentionQueries(rows, keys);
+  const int64_t heads = q.width / headWidth, count = position + 1,
+                part = partWidth(headWidth),
+                queriesPerHead = q.width / keys.width;
+  Rows y(1, spanCount(keys.capacity) * heads * part);
+  if (between)
+    between->scores = between->softmax = Rows(1, heads * count);
+  for (int64_t begin = 0; begin < count; begin += kSpanPositions)
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t kvBegin = head / queriesPerHead * headWidth,
+                    end = std::min(begin + kSpanPositions, count);
+      std::vector<double> scores;
+      for (int64_t p = begin; p < end; ++p)
+        scores.push_back(
+            dot(q.row(0) + head * headWidth, keys.row(p) + kvBegin, headWidth) /
+            std::sqrt(double(headWidth)));
+      const double exponent =
+          std::ceil(*std::max_element(scores.begin(), scores.end()) *
+                    std::numbers::log2e);
+      double *out = y.row(0) + (begin / kSpanPositions * heads + head) * part;
+      out[headWidth + 1] = exponent;
+      for (int64_t p = begin; p < end; ++p) {
+        const double score = scores[size_t(p - begin)],
+                     weight = std::exp2(score * std::numbers::log2e - exponent);
+        for (int64_t i = 0; i < headWidth; ++i)
+          out[i] += weight * values.row(p)[kvBegin + i];
+        out[headWidth] += weight;
+        if (between) {
+          between->scores.row(0)[head * count + p] = score;
+          between->softmax.row(0)[head * count + p] = weight;
+        }
+      }
+    }
+  return y;
+}
+
+Rows attentionMerge(const Rows &parts, int64_t heads, int64_t headWidth,
+                    int64_t position) {
+  const int64_t part = partWidth(headWidth), spans = spanCount(position + 1);
+  Rows y(1, heads * headWidth);
+  for (int64_t head = 0; head < heads; ++head) {
+    const auto partOf = [&](int64_t span) {
+      return parts.row(0) + (span * heads + head) * part;
+    };
+    double largest = partOf(0)[headWidth + 1], sum = 0;
+    for (int64_t span = 1; span < spans; ++span)
+      largest = std::max(largest, partOf(span)[headWidth + 1]);
+    double *out = y.row(0) + head * headWidth;
+    for (int64_t span = 0; span < spans; ++span) {
+      const double factor = std::exp2(partOf(span)[headWidth + 1] - largest);
+      sum += factor * partOf(span)[headWidth];
+      for (int64_t i = 0; i < headWidth; ++i)
+        out[i] += factor * partOf(span)[i];
+    }
+    for (int64_t i = 0; i < headWidth; ++i)
+      out[i] /= sum;
+  }
   return y;
 }
 

@@ -79,6 +79,18 @@ Rows attention(const Rows &q, const Cache &keys, const Cache &values,
                int64_t headWidth, int64_t position,
                AttentionRows *between = nullptr);
 
+/// Of every span that a row at `position` sees, and of every head, what
+/// `qwen.attention_span` says: [1, N · heads · partWidth(C)], N spans of the
+/// cache, those beyond the position 0. `between` has scores, and the weights in
+/// place of their softmax.
+Rows attentionSpans(const Rows &q, const Cache &keys, const Cache &values,
+                    int64_t headWidth, int64_t position,
+                    AttentionRows *between = nullptr);
+
+/// Attention [1, heads · C] from such parts.
+Rows attentionMerge(const Rows &parts, int64_t heads, int64_t headWidth,
+                    int64_t position);
+
 Rows swiglu(const Rows &gate, const Rows &up);
 Rows add(const Rows &a, const Rows &b);
 

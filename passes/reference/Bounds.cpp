@@ -4,6 +4,7 @@
 #include "qwen/cache_layout.h"
 
 #include <algorithm>
+#include <numbers>
 
 namespace qwen::reference {
 namespace {
@@ -18,27 +19,87 @@ double byteStep(double scale) {
   return scale * (0.5 + 4 * 127 * kEpsilon) + 1e-30;
 }
 
-/// Int8 values are multiplied by weights of 14 bits, of the largest in a block
-/// of positions times its scale: the standard deviation of their sum's error.
-double codedWeightsLoss(const double *softmax, int64_t count,
-                        const Cache &values, const Rows &scales, int64_t column,
-                        double squares) {
-  constexpr double kLargestCode = 16383;
-  const int64_t head = column / values.headWidth;
-  double loss = 0;
-  for (int64_t begin = 0; begin < count; begin += kCodedPositions) {
-    double peak = 0, quants = 0;
-    const int64_t end = std::min(begin + kCodedPositions, count);
-    for (int64_t p = begin; p < end; ++p) {
-      const double scale = scales.row(p)[head];
-      peak = std::max(peak, softmax[p] * scale);
-      if (scale > 0)
-        quants += std::pow(values.row(p)[column] / scale, 2);
-    }
-    loss += std::pow(peak / kLargestCode, 2) / 12 * quants;
+/// Weighted values of an attention over exact inputs: of one row, query head
+/// after query head.
+class AttentionSums {
+public:
+  AttentionSums(const Rows &rows, int64_t row, const Cache &keys,
+                const Cache &values, int64_t headWidth, int64_t count)
+      : q(attentionQueries(rows, keys)), row(row), keys(keys), values(values),
+        headWidth(headWidth), queriesPerHead(q.width / keys.width) {
+    if (values.element != "int8")
+      return;
+    Rows kept(count, values.width);
+    std::copy_n(values.values.begin(), kept.values.size(), kept.values.begin());
+    scales = values.scales(kept);
   }
-  return std::sqrt(loss) + kEpsilon * std::sqrt(squares);
-}
+
+  /// Of any of a head's scores at positions begin .. end - 1.
+  double scoreBound(int64_t head, const double *scores, int64_t begin,
+                    int64_t end) const {
+    const double *query = q.row(row) + head * headWidth;
+    double bound = 0;
+    for (int64_t p = begin; p < end; ++p)
+      bound = std::max(bound,
+                       sumBound(headWidth,
+                                termSquares(query, keys.row(p) + kvBegin(head),
+                                            headWidth, false),
+                                0) /
+                               std::sqrt(double(headWidth)) +
+                           2 * kEpsilon * magnitude(scores[p]));
+    return bound;
+  }
+
+  /// Of column i of a head's weighted values; an error of a score is a relative
+  /// error of its weight.
+  double mixedBound(int64_t head, const double *weights, double scoreBound,
+                    int64_t begin, int64_t end, int64_t i) const {
+    constexpr double kCodes = 6; // standard deviations: the worst of many
+    const int64_t column = kvBegin(head) + i;
+    double squares = 0, sum = 0;
+    for (int64_t p = begin; p < end; ++p) {
+      double term = weights[p] * values.row(p)[column];
+      squares += term * term;
+      sum += term;
+    }
+    return sumBound(end - begin, squares, sum) +
+           2 * (scoreBound + 2 * kEpsilon) * std::sqrt(squares) +
+           (scales.tokens > 0
+                ? kCodes * codedLoss(weights, begin, end, column, squares)
+                : 0);
+  }
+
+private:
+  const Rows q;
+  const int64_t row;
+  const Cache &keys, &values;
+  const int64_t headWidth, queriesPerHead;
+  Rows scales; // of int8 values
+
+  int64_t kvBegin(int64_t head) const {
+    return head / queriesPerHead * headWidth;
+  }
+
+  /// Int8 values are multiplied by weights of 14 bits, of the largest in a
+  /// block of positions times its scale: the standard deviation of their sum's
+  /// error.
+  double codedLoss(const double *weights, int64_t begin, int64_t end,
+                   int64_t column, double squares) const {
+    constexpr double kLargestCode = 16383;
+    double loss = 0;
+    for (int64_t first = begin; first < end; first += kCodedPositions) {
+      double peak = 0, quants = 0;
+      for (int64_t p = first; p < std::min(first + kCodedPositions, end); ++p) {
+        const double scale = scales.row(p)[column / values.headWidth];
+        peak = std::max(peak, weights[p] * scale);
+        if (scale > 0)
+          quants += std::pow(values.row(p)[column] / scale, 2);
+      }
+      loss += std::pow(peak / kLargestCode, 2) / 12 * quants;
+    }
+    return std::sqrt(loss) + kEpsilon * std::sqrt(squares);
+  }
+};
 
 } // namespace
 
@@ -136,51 +197,94 @@ Rows addBound(const Bounded &a, const Rows &b) {
   return bound;
 }
 
-Rows attentionBound(const Rows &rows, const Cache &keys, const Cache &values,
+Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
                     int64_t headWidth, int64_t position,
                     const AttentionRows &between) {
-  constexpr double kCodes = 6; // standard deviations: the worst of many
-  const Rows q = attentionQueries(rows, keys);
-  const bool coded = values.element == "int8";
-  Rows kept(position + q.tokens, values.width), scales;
-  std::copy_n(values.values.begin(), kept.values.size(), kept.values.begin());
-  if (coded)
-    scales = values.scales(kept);
   Rows bound(q.tokens, q.width);
   int64_t heads = q.width / headWidth, positions = position + q.tokens;
-  int64_t queriesPerHead = q.width / keys.width;
-  for (int64_t t = 0; t < q.tokens; ++t)
+  for (int64_t t = 0; t < q.tokens; ++t) {
+    const int64_t count = position + t + 1;
+    const AttentionSums sums(q, t, keys, values, headWidth, count);
     for (int64_t head = 0; head < heads; ++head) {
-      int64_t kvBegin = head / queriesPerHead * headWidth;
-      int64_t count = position + t + 1;
-      double scoreBound = 0;
-      const double *query = q.row(t) + head * headWidth;
-      const double *softmax = between.softmax.row(t) + head * positions;
-      for (int64_t p = 0; p < count; ++p)
-        scoreBound = std::max(
-            scoreBound,
-            sumBound(
-                headWidth,
-                termSquares(query, keys.row(p) + kvBegin, headWidth, false),
-                0) / std::sqrt(double(headWidth)) +
-                2 * kEpsilon *
-                    magnitude(between.scores.row(t)[head * positions + p]));
-      for (int64_t i = 0; i < headWidth; ++i) {
-        double squares = 0, sum = 0;
-        for (int64_t p = 0; p < count; ++p) {
-          double term = softmax[p] * values.row(p)[kvBegin + i];
-          squares += term * term;
-          sum += term;
-        }
-        // An error of a score is a relative error of its weight.
+      const double scoreBound = sums.scoreBound(
+          head, between.scores.row(t) + head * positions, 0, count);
+      for (int64_t i = 0; i < headWidth; ++i)
         bound.row(t)[head * headWidth + i] =
-            sumBound(count, squares, sum) +
-            2 * (scoreBound + 2 * kEpsilon) * std::sqrt(squares) +
-            (coded ? kCodes * codedWeightsLoss(softmax, count, values, scales,
-                                               kvBegin + i, squares)
-                   : 0);
-      }
+            sums.mixedBound(head, between.softmax.row(t) + head * positions,
+                            scoreBound, 0, count, i);
     }
+  }
+  return bound;
+}
+
+Rows attentionSpansBound(const Rows &q, const Cache &keys, const Cache &values,
+                         int64_t headWidth, int64_t position,
+                         const AttentionRows &between) {
+  const int64_t heads = q.width / headWidth, part = partWidth(headWidth),
+                count = position + 1;
+  Rows bound(1, spanCount(keys.capacity) * heads * part);
+  std::fill(bound.values.begin(), bound.values.end(), INFINITY);
+  const AttentionSums sums(q, 0, keys, values, headWidth, count);
+  for (int64_t begin = 0; begin < count; begin += kSpanPositions)
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t end = std::min(begin + kSpanPositions, count);
+      const double *scores = between.scores.row(0) + head * count,
+                   *weights = between.softmax.row(0) + head * count;
+      const double scoreBound = sums.scoreBound(head, scores, begin, end),
+                   peak = *std::max_element(scores + begin, scores + end) *
+                          std::numbers::log2e;
+      // A largest score within its error of an integer may be rounded up to
+      // either; all else is then half or twice as large.
+      const bool either =
+          magnitude(peak - std::nearbyint(peak)) <= 2 * scoreBound;
+      double *out =
+          bound.row(0) + (begin / kSpanPositions * heads + head) * part;
+      std::fill(out, out + part, 0);
+      double sum = 0;
+      for (int64_t p = begin; p < end; ++p)
+        sum += weights[p];
+      for (int64_t i = 0; i < headWidth; ++i) {
+        double value = 0;
+        for (int64_t p = begin; either && p < end; ++p)
+          value += weights[p] *
+                   values.row(p)[head / (q.width / keys.width) * headWidth + i];
+        out[i] = 2 * sums.mixedBound(head, weights, scoreBound, begin, end, i) +
+                 magnitude(value);
+      }
+      out[headWidth] =
+          2 * sum * (2 * scoreBound + 4 * kEpsilon) + (either ? sum : 0);
+      out[headWidth + 1] = either ? 1 : 0;
+    }
+  return bound;
+}
+
+Rows attentionMergeBound(const Rows &parts, int64_t heads, int64_t headWidth,
+                         int64_t position) {
+  const int64_t part = partWidth(headWidth), spans = spanCount(position + 1);
+  Rows bound(1, heads * headWidth);
+  for (int64_t head = 0; head < heads; ++head) {
+    const auto partOf = [&](int64_t span) {
+      return parts.row(0) + (span * heads + head) * part;
+    };
+    double largest = partOf(0)[headWidth + 1], sum = 0;
+    for (int64_t span = 1; span < spans; ++span)
+      largest = std::max(largest, partOf(span)[headWidth + 1]);
+    const auto factor = [&](int64_t span) {
+      return std::exp2(partOf(span)[headWidth + 1] - largest);
+    };
+    for (int64_t span = 0; span < spans; ++span)
+      sum += factor(span) * partOf(span)[headWidth];
+    for (int64_t i = 0; i < headWidth; ++i) {
+      double squares = 0, value = 0;
+      for (int64_t span = 0; span < spans; ++span) {
+        double term = factor(span) * partOf(span)[i] / sum;
+        squares += term * term;
+        value += term;
+      }
+      bound.row(0)[head * headWidth + i] =
+          sumBound(spans, squares, value) + 2 * kEpsilon * magnitude(value);
+    }
+  }
   return bound;
 }
 

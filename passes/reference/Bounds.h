@@ -49,6 +49,14 @@ Rows attentionBound(const Rows &q, const Cache &keys, const Cache &values,
                     int64_t headWidth, int64_t position,
                     const AttentionRows &between);
 
+/// Of the parts of its spans; what of them is beyond the position has none.
+Rows attentionSpansBound(const Rows &q, const Cache &keys, const Cache &values,
+                         int64_t headWidth, int64_t position,
+                         const AttentionRows &between);
+/// Of the merging of parts that are exact.
+Rows attentionMergeBound(const Rows &parts, int64_t heads, int64_t headWidth,
+                         int64_t position);
+
 /// Of rows quantised to q8g32: half a step.
 Rows quantizeBound(const Rows &x);
 

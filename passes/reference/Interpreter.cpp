@@ -31,6 +31,10 @@ private:
   FailureOr<std::vector<double>> vector(Operation *op, Value weight);
   FailureOr<Rows> embedding(ir::EmbeddingOp op);
   FailureOr<Bounded> attention(ir::AttentionOp op);
+  FailureOr<Bounded> attentionSpans(ir::AttentionSpanOp op);
+  Bounded attentionMerge(ir::AttentionMergeOp op);
+  /// Whether a step of `tokens` rows sees positions that nothing has written.
+  template <typename Op> LogicalResult checkSeen(Op op, int64_t tokens);
   /// A linear, then the head norm if there is one, then RoPE.
   FailureOr<Bounded> linearRope(Operation *op, Value x, Value weight,
                                 Value bias, Value norm,
@@ -168,15 +172,50 @@ FailureOr<Rows> Step::embedding(ir::EmbeddingOp op) {
   return y;
 }
 
+template <typename Op> LogicalResult Step::checkSeen(Op op, int64_t tokens) {
+  const Cache &keys = *caches.at(op.getKeys());
+  int64_t position = index(op.getPosition());
+  auto seen = size_t((position + tokens) * keys.width);
+  if (position < 0 || keys.values.size() < seen ||
+      caches.at(op.getValues())->values.size() < seen)
+    return op->emitOpError() << "reads position " << position + tokens - 1
+                             << ", which nothing has written";
+  return success();
+}
+
+FailureOr<Bounded> Step::attentionSpans(ir::AttentionSpanOp op) {
+  const Rows &q = rows(op.getQ());
+  if (failed(checkSeen(op, 1)))
+    return failure();
+  const Cache &keys = *caches.at(op.getKeys());
+  const Cache &cached = *caches.at(op.getValues());
+  int64_t position = index(op.getPosition());
+  int64_t width = op.getKeys().getType().getHeadWidth();
+  AttentionRows between;
+  Bounded y{reference::attentionSpans(q, keys, cached, width, position,
+                                      checks() ? &between : nullptr),
+            {}};
+  if (checks())
+    y.bound = attentionSpansBound(q, keys, cached, width, position, between);
+  return y;
+}
+
+Bounded Step::attentionMerge(ir::AttentionMergeOp op) {
+  const Rows &parts = rows(op.getParts());
+  int64_t position = index(op.getPosition()), heads = op.getHeads();
+  int64_t width = ir::widthOf(op.getY().getType()) / heads;
+  return {reference::attentionMerge(parts, heads, width, position),
+          checks() ? attentionMergeBound(parts, heads, width, position)
+                   : Rows()};
+}
+
 FailureOr<Bounded> Step::attention(ir::AttentionOp op) {
   const Rows &q = rows(op.getQ());
   int64_t position = index(op.getPosition());
   const Cache &keys = *caches.at(op.getKeys());
   const Cache &cached = *caches.at(op.getValues());
-  auto seen = size_t((position + q.tokens) * keys.width);
-  if (position < 0 || keys.values.size() < seen || cached.values.size() < seen)
-    return op->emitOpError() << "reads position " << position + q.tokens - 1
-                             << ", which nothing has written";
+  if (failed(checkSeen(op, q.tokens)))
+    return failure();
   AttentionRows between;
   int64_t width = op.getKeys().getType().getHeadWidth();
   bool wanted = owner.options.tap || checks();
@@ -275,6 +314,11 @@ LogicalResult Step::visit(Operation *op) {
                       op.getPosition(), op.getResult());
       })
       .Case([&](ir::AttentionOp op) { return give(op, attention(op)); })
+      .Case(
+          [&](ir::AttentionSpanOp op) { return give(op, attentionSpans(op)); })
+      .Case([&](ir::AttentionMergeOp op) {
+        return give(op, FailureOr<Bounded>(attentionMerge(op)));
+      })
       .Case([&](ir::SwigluOp op) {
         return give(op, FailureOr<Bounded>(swiglu(exact(rows(op.getGate())),
                                                   exact(rows(op.getUp())))));

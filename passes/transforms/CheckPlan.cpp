@@ -146,6 +146,12 @@ private:
                                                                 : "partition",
             "has " + std::to_string(dispatch.getChunks()) + " chunks of " +
                 std::to_string(wanted));
+    if (int64_t wanted = spanOf(op); wanted != int64_t(dispatch.getSpan()))
+      fault(op,
+            int64_t(ir::getPartition(op).getSpan()) == wanted ? "plan-buffers"
+                                                              : "partition",
+            "has spans of " + std::to_string(dispatch.getSpan()) +
+                " positions, not " + std::to_string(wanted));
     size_t in = 0, out = 0;
     for (const KernelArgument &argument : *arguments) {
       if (argument.role == "scalar")
@@ -184,6 +190,12 @@ private:
             "has chunks of " + std::to_string(wanted) + " bytes in `" +
                 argument.operand + "` that start " +
                 std::to_string(slot.getChunkBytes()) + " bytes apart");
+    if (int64_t span = spanBytes(op, argument);
+        int64_t(slot.getSpanBytes()) != span)
+      fault(op, "plan-buffers",
+            "has spans of " + std::to_string(span) + " bytes in `" +
+                argument.operand + "` that start " +
+                std::to_string(slot.getSpanBytes()) + " bytes apart");
     int64_t first =
         value.getDefiningOp<ir::TailOp>() ? slot.getTokenBytes() : 0;
     if (int64_t(slot.getFirstBytes()) != first)
@@ -279,8 +291,10 @@ private:
         place.overwrittenBy = op;
       }
     int64_t chunks = dispatch.getChunks();
+    int64_t room =
+        slot.getSpanBytes() > 0 ? slot.getSpanBytes() : slot.getTokenBytes();
     if (!llvm::isa<ir::CacheType>(value.getType()) &&
-        slot.getChunkBytes() * chunks > slot.getTokenBytes())
+        slot.getChunkBytes() * chunks > room)
       fault(op, "plan-buffers", "has chunks that reach into the next row");
     written.push_back({range, op});
     places[{value.getAsOpaquePointer(), part(argument)}] = {range, true,

@@ -157,6 +157,29 @@ KernelRequest kernelRequest(mlir::Operation *op, int64_t tokens,
                                   {"c", cache.getHeadWidth()},
                                   {"s", cache.getPositions()}}};
           })
+          .Case([](ir::AttentionSpanOp op) {
+            ir::CacheType cache = cacheOf(op.getKeys());
+            int64_t heads = op.getHeads();
+            return KernelRequest{
+                "attention_span",
+                {cache.getElement().str()},
+                {{"h", heads},
+                 {"r", heads / cache.getHeads()},
+                 {"c", cache.getHeadWidth()},
+                 {"p", partWidth(cache.getHeadWidth())},
+                 {"s", std::min(cache.getPositions(), kSpanPositions)}}};
+          })
+          .Case([](ir::AttentionMergeOp op) {
+            int64_t heads = op.getHeads(),
+                    width = ir::widthOf(op.getY().getType()) / heads;
+            return KernelRequest{"attention_merge",
+                                 {},
+                                 {{"h", heads},
+                                  {"c", width},
+                                  {"p", partWidth(width)},
+                                  {"n", ir::widthOf(op.getParts().getType()) /
+                                            (heads * partWidth(width))}}};
+          })
           .Case([](ir::ArgmaxOp op) {
             return KernelRequest{
                 "argmax",
@@ -237,10 +260,13 @@ mlir::Value operandValue(mlir::Operation *op, llvm::StringRef operand) {
       })
       .Case<ir::KeyAppendOp, ir::ValueAppendOp>(
           [&](auto op) { return pick({{"x", op.getX()}}); })
-      .Case([&](ir::AttentionOp op) {
+      .Case<ir::AttentionOp, ir::AttentionSpanOp>([&](auto op) {
         return pick({{"q", op.getQ()},
                      {"keys", op.getKeys()},
                      {"values", op.getValues()}});
+      })
+      .Case([&](ir::AttentionMergeOp op) {
+        return pick({{"parts", op.getParts()}});
       })
       .Case([&](ir::SwigluOp op) {
         return pick({{"gate", op.getGate()}, {"up", op.getUp()}});
@@ -268,10 +294,11 @@ CachePlace cachePlace(ir::CacheType type, const KernelArgument &argument) {
 ChunkStep chunkStep(mlir::Operation *op, llvm::StringRef operand,
                     const KernelSymbol &symbol) {
   int64_t rows = symbol.dim("m");
-  if (llvm::isa<ir::AttentionOp>(op)) {
+  if (llvm::isa<ir::AttentionOp, ir::AttentionSpanOp>(op)) {
     if (operand == "keys" || operand == "values")
       return {.heads = 1};
-    return {.columns = symbol.dim("r") * symbol.dim("c")};
+    bool isPart = operand == "y" && llvm::isa<ir::AttentionSpanOp>(op);
+    return {.columns = symbol.dim("r") * symbol.dim(isPart ? "p" : "c")};
   }
   if (rows < 0 || operand == "act" || operand == "w" || operand == "rope" ||
       operand == "floor")
@@ -284,8 +311,25 @@ ChunkStep chunkStep(mlir::Operation *op, llvm::StringRef operand,
   return {.columns = rows};
 }
 
+int64_t spanOf(mlir::Operation *op) {
+  return llvm::isa<ir::AttentionSpanOp>(op) ? kSpanPositions : 0;
+}
+
+int64_t spanBytes(mlir::Operation *op, const KernelArgument &argument) {
+  auto attention = llvm::dyn_cast<ir::AttentionSpanOp>(op);
+  if (!attention || argument.operand == "q")
+    return 0;
+  ir::CacheType cache = attention.getKeys().getType();
+  if (argument.operand == "y")
+    return int64_t(attention.getHeads()) * partWidth(cache.getHeadWidth()) * 4;
+  return cachePlace(cache, argument).headBytes / cache.getPositions() *
+         kSpanPositions;
+}
+
 int64_t chunkCount(mlir::Operation *op, const KernelSymbol &symbol) {
   if (auto attention = llvm::dyn_cast<ir::AttentionOp>(op))
+    return cacheOf(attention.getKeys()).getHeads();
+  if (auto attention = llvm::dyn_cast<ir::AttentionSpanOp>(op))
     return cacheOf(attention.getKeys()).getHeads();
   int64_t rows = symbol.dim("m");
   if (rows <= 0)

@@ -57,6 +57,13 @@ struct CachePlace {
 };
 CachePlace cachePlace(ir::CacheType type, const KernelArgument &argument);
 
+/// Bytes from one span of positions to the next in an argument; 0 of an op that
+/// is not cut into spans.
+int64_t spanBytes(mlir::Operation *op, const KernelArgument &argument);
+
+/// Positions of a span of such an op; else 0.
+int64_t spanOf(mlir::Operation *op);
+
 /// Chunks that make up one row of the op's output.
 int64_t chunkCount(mlir::Operation *op, const KernelSymbol &symbol);
 

@@ -26,7 +26,8 @@ constexpr int64_t kAttentionBlock = 16; // rows of an attention call: R of its
 /// every thread when there is one row.
 bool isRowOp(mlir::Operation *op) {
   return llvm::isa<ir::EmbeddingOp, ir::RmsNormOp, ir::QuantizeOp, ir::RopeOp,
-                   ir::SwigluOp, ir::AddOp, ir::ScoreFloorOp>(op);
+                   ir::SwigluOp, ir::AddOp, ir::ScoreFloorOp,
+                   ir::AttentionMergeOp>(op);
 }
 
 /// Rows in one call; a multiple of the kernel's token tile, so that no call
@@ -54,7 +55,8 @@ struct PartitionPass : impl::PartitionBase<PartitionPass> {
                          op->getContext(), mode, chunkCount(op, *symbol),
                          tokenBlock(op, *symbol, tokens,
                                     attentionRows > 0 ? int64_t(attentionRows)
-                                                      : kAttentionBlock)));
+                                                      : kAttentionBlock),
+                         spanOf(op)));
     return mlir::success();
   }
 

@@ -42,6 +42,17 @@ def SplitSteps : Pass<"qwen-split-steps", "::mlir::ModuleOp"> {
   }];
 }
 
+def SplitAttention : Pass<"qwen-split-attention", "::mlir::ModuleOp"> {
+  let summary = "cuts the attention of one token over the context: sums of spans, then their merging";
+  let description = [{
+    Attention alone has as many chunks as there are key/value heads; spans of 512 positions give a larger team work. The
+    results are those of attention to the bit, since all of its kernels sum by spans. A context of one span stays as it is.
+  }];
+  let options = [
+    Option<"kvSplit", "kv-split", "int64_t", "0", "1: never; 2: into spans; 0: the default">,
+  ];
+}
+
 def ScreenHead : Pass<"qwen-screen-head", "::mlir::ModuleOp"> {
   let summary = "makes @decode_greedy, whose head reads few exact rows";
   let description = [{

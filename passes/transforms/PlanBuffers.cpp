@@ -71,22 +71,22 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
       if (type.isRopeTable()) {
         int64_t row = rowStride(type.getDim(1)) * 4;
         return ir::SlotAttr::get(context, ir::Arena::Weights, offset, 0, row,
-                                 row, 0);
+                                 row, 0, 0);
       }
       if (type.isVector())
         return ir::SlotAttr::get(context, ir::Arena::Weights, offset,
-                                 step.rows * 4, 0, 0, 0);
+                                 step.rows * 4, 0, 0, 0, 0);
       const PlanePlace plane = weightLayout(type).planes[argument.plane];
       int64_t chunk =
           step.rows ? plane.plane->bytes(step.rows, type.getDim(1)) : 0;
       return ir::SlotAttr::get(context, ir::Arena::Weights,
-                               offset + plane.offsetBytes, chunk, 0, 0, 0);
+                               offset + plane.offsetBytes, chunk, 0, 0, 0, 0);
     }
     if (auto type = llvm::dyn_cast<ir::CacheType>(value.getType())) {
       CachePlace place = cachePlace(type, argument);
-      return ir::SlotAttr::get(context, ir::Arena::Cache,
-                               cacheOffset(value) + place.offsetBytes,
-                               step.heads * place.headBytes, 0, 0, 0);
+      return ir::SlotAttr::get(
+          context, ir::Arena::Cache, cacheOffset(value) + place.offsetBytes,
+          step.heads * place.headBytes, 0, 0, 0, spanBytes(op, argument));
     }
     bool fromTail = false;
     if (auto tail = value.getDefiningOp<ir::TailOp>()) {
@@ -95,11 +95,12 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     }
     if (llvm::isa<mlir::BlockArgument>(value))
       return ir::SlotAttr::get(context, ir::Arena::Ids, 0, 0, 4, 0,
-                               fromTail ? 4 : 0);
+                               fromTail ? 4 : 0, 0);
     BufferPlace place = buffers.place(value, argument.name);
     return ir::SlotAttr::get(context, place.arena, place.offsetBytes,
                              step.columns * place.elementBytes, place.rowBytes,
-                             0, fromTail ? place.rowBytes : 0);
+                             0, fromTail ? place.rowBytes : 0,
+                             spanBytes(op, argument));
   }
 
   ir::ScalarAttr scalar(mlir::Operation *op, const KernelArgument &argument) {
@@ -145,7 +146,7 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     ir::RowRange range = belowTail ? ir::RowRange::Tail : ir::RowRange::All;
     ir::DispatchOp::create(
         builder, op->getLoc(), ir::getKernel(op), partition.getMode(), range,
-        partition.getChunks(), partition.getTokenBlock(),
+        partition.getChunks(), partition.getTokenBlock(), partition.getSpan(),
         shared ? counter++ : -1, builder.getArrayAttr(inputs),
         builder.getArrayAttr(scalars), builder.getArrayAttr(outputs));
     if (taps)
@@ -161,7 +162,7 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
       auto slot = llvm::cast<ir::SlotAttr>(output);
       places.push_back(ir::SlotAttr::get(op->getContext(), slot.getArena(),
                                          slot.getOffset(), 0,
-                                         slot.getTokenBytes(), 0, 0));
+                                         slot.getTokenBytes(), 0, 0, 0));
     }
     mlir::Value result = op->getResult(0);
     ir::CacheKindAttr kind;

@@ -216,7 +216,7 @@ bool changeSlots(ir::DispatchOp dispatch, bool outputs, Change change) {
 ir::SlotAttr moved(ir::SlotAttr slot, int64_t offset, int64_t token) {
   return ir::SlotAttr::get(slot.getContext(), slot.getArena(), offset,
                            slot.getChunkBytes(), token, slot.getPositionBytes(),
-                           slot.getFirstBytes());
+                           slot.getFirstBytes(), slot.getSpanBytes());
 }
 
 /// A buffer of @prefill that lies over another one: writer, readers and tap
@@ -274,7 +274,7 @@ bool nextPosition(ModuleOp module) {
                                      slot.getOffset() + slot.getPositionBytes(),
                                      slot.getChunkBytes(), slot.getTokenBytes(),
                                      slot.getPositionBytes(),
-                                     slot.getFirstBytes())
+                                     slot.getFirstBytes(), slot.getSpanBytes())
                  : slot;
     });
   });
@@ -292,7 +292,8 @@ bool chunksMeet(ModuleOp module) {
                    ? ir::SlotAttr::get(
                          slot.getContext(), slot.getArena(), slot.getOffset(),
                          slot.getChunkBytes() / 2, slot.getTokenBytes(),
-                         slot.getPositionBytes(), slot.getFirstBytes())
+                         slot.getPositionBytes(), slot.getFirstBytes(),
+                         slot.getSpanBytes())
                    : slot;
       });
   });
@@ -328,11 +329,11 @@ bool tileHeads(ModuleOp module) {
         int64_t head = slot.getChunkBytes() / repeats;
         return slot.getArena() == ir::Arena::Cache
                    ? slot
-                   : ir::SlotAttr::get(slot.getContext(), slot.getArena(),
-                                       slot.getOffset() + i * chunks * head,
-                                       head, slot.getTokenBytes(),
-                                       slot.getPositionBytes(),
-                                       slot.getFirstBytes());
+                   : ir::SlotAttr::get(
+                         slot.getContext(), slot.getArena(),
+                         slot.getOffset() + i * chunks * head, head,
+                         slot.getTokenBytes(), slot.getPositionBytes(),
+                         slot.getFirstBytes(), slot.getSpanBytes());
       };
       changeSlots(one, false, spread);
       changeSlots(one, true, spread);
@@ -383,7 +384,7 @@ bool oneKeyHead(ModuleOp module) {
       any |= changeSlots(dispatch, false, [](ir::SlotAttr slot) {
         return slot.getArena() == ir::Arena::Cache
                    ? ir::SlotAttr::get(slot.getContext(), slot.getArena(),
-                                       slot.getOffset(), 0, 0, 0, 0)
+                                       slot.getOffset(), 0, 0, 0, 0, 0)
                    : slot;
       });
   });

@@ -243,7 +243,8 @@ private:
 
   int64_t mostTokens(const Group &group) const {
     const int64_t positions = group.symbols.front().dim("s");
-    return positions < 0
+    // A span may end before the position.
+    return positions <= group.shape->position
                ? kMostTokens
                : std::min(kMostTokens, positions - group.shape->position);
   }

@@ -84,6 +84,7 @@ std::string descriptionText(const CheckpointSource &model,
                        {"taps", options.pipeline.taps},
                        {"chunk_bytes", options.pipeline.chunkBytes},
                        {"attention_rows", options.pipeline.attentionRows},
+                       {"kv_split", options.pipeline.kvSplit},
                        {"barrier_spin_us", options.barrierSpinUs},
                        {"kernels", kernels}};
   if (options.requantised && !options.requantised->description.empty())

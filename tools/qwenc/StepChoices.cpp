@@ -4,6 +4,8 @@
 #include "tools/qwenc/TunedChoices.h"
 #include "tools/qwenc/verify/Executable.h"
 
+#include "qwen/cache_layout.h"
+
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -28,7 +30,7 @@ struct Weighing {
   bool prefill, decode;     // whose speed counts
 };
 constexpr Weighing kPrompts{512, 4, true, false}, kTokens{16, 32, false, true},
-    kBoth{256, 24, true, true};
+    kLongContext{2048, 32, false, true}, kBoth{256, 24, true, true};
 
 /// The choices in the order of what trying them costs: with other chunks every
 /// linear is compiled anew.
@@ -41,6 +43,9 @@ std::vector<Row> rows(const CompileOptions &options) {
   const int64_t chunk = options.pipeline.prefillChunk;
   return {{"prefill_chunk", kPrompts, {chunk / 2, chunk * 2, chunk * 4}},
           {"attention_rows", kPrompts, {8, 32}},
+          {"kv_split",
+           kLongContext,
+           {kKvSplit == kSplitSpans ? kSplitHeads : kSplitSpans}},
           {"barrier_spin_us", kTokens, {5, 500}},
           {"chunk_bytes",
            kBoth,
@@ -130,11 +135,13 @@ private:
 
   double left() const { return request.seconds - (now() - began); }
 
-  /// Whether the command line decides it, or the team is too small for it.
+  /// Whether the command line decides it, or the team or the context is too
+  /// small for it.
   bool isGiven(const Row &row) const {
     const std::string key = row.key;
     return (key == "prefill_chunk" && request.options.prefillChunkGiven) ||
-           (key == "barrier_spin_us" && team() == "1");
+           (key == "barrier_spin_us" && team() == "1") ||
+           (key == "kv_split" && spanCount(*request.options.context) == 1);
   }
 
   std::string team() const {

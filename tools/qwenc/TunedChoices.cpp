@@ -63,6 +63,8 @@ void apply(const ScheduleFile::Model &choices, CompileOptions &options) {
     options.pipeline.prefillChunk = *choices.prefillChunk;
   if (choices.attentionRows)
     options.pipeline.attentionRows = *choices.attentionRows;
+  if (choices.kvSplit)
+    options.pipeline.kvSplit = *choices.kvSplit;
   if (choices.barrierSpinUs)
     options.barrierSpinUs = *choices.barrierSpinUs;
 }

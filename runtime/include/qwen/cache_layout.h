@@ -26,6 +26,15 @@ inline constexpr int64_t kCodedPositions = 128;
 /// its bits are the same.
 inline constexpr int64_t kSpanPositions = 512;
 
+/// Spans of a cache.
+constexpr int64_t spanCount(int64_t positions) {
+  return (positions + kSpanPositions - 1) / kSpanPositions;
+}
+
+/// What is kept of a span and a query head of C columns: C weighted values, the
+/// sum of the weights, their exponent, and zeros.
+constexpr int64_t partWidth(int64_t headWidth) { return headWidth + 16; }
+
 /// Columns of each half of a key of C columns that int8 keeps as f16: the last,
 /// a quarter of them in fours.
 constexpr int64_t slowHalf(int64_t headWidth) {

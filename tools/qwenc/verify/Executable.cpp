@@ -133,6 +133,7 @@ llvm::Error Executable::readInfo(CompileOptions &options) {
     options.pipeline.chunkBytes = description.value("chunk_bytes", int64_t(0));
     options.pipeline.attentionRows =
         description.value("attention_rows", int64_t(0));
+    options.pipeline.kvSplit = description.value("kv_split", int64_t(0));
     options.barrierSpinUs = description.value("barrier_spin_us", int64_t(0));
     options.pipeline.schedule = folder.at("schedule.json");
     options.ignoreTuned = true;

@@ -96,6 +96,8 @@ std::optional<Finding> compare(const Rows &value, const Rows &reference,
   for (size_t i = 0; i < value.values.size(); ++i) {
     double error = std::fabs(value.values[i] - reference.values[i]);
     double allowed = bound.values[i];
+    if (std::isinf(allowed)) // what no op reads may be anything
+      continue;
     if (!(error <= allowed) && !found) {
       found.emplace();
       found->row = int64_t(i) / value.width;

@@ -49,6 +49,17 @@ module attributes {qwen.plan = #qwen.plan<weightsBytes = 128, cacheBytes = 0, ar
     qwen.dispatch "qk_add__plain__k16_t0__avx2_p" shared rows tail chunks 2 block 4 counter 0
       in [#qwen.slot<arena, 0 token = 64 first = 64>, #qwen.slot<weights, 64 position = 64>]
       scalars [#qwen.scalar<position>] out [#qwen.slot<arena, 1024 chunk = 32 token = 64>]
+    // Spans of the positions that the rows see; the position counts from the span's start.
+    // CHECK: llvm.udiv
+    // CHECK: llvm.atomicrmw
+    // CHECK: %[[SPAN:.*]] = llvm.udiv
+    // CHECK: llvm.urem
+    // CHECK: llvm.mul %[[SPAN]], %{{.*}} : i64
+    // CHECK: %[[START:.*]] = llvm.mul %[[SPAN]], %{{.*}} : i64
+    // CHECK-NEXT: llvm.sub %{{.*}}, %[[START]]
+    qwen.dispatch "qk_add__plain__k16_t1__avx2_p" shared rows all chunks 2 block 0 span 512 counter 1
+      in [#qwen.slot<arena, 0 span = 64>, #qwen.slot<weights, 64>]
+      scalars [#qwen.scalar<position>] out [#qwen.slot<arena, 1024 chunk = 32 span = 64>]
   }
 
   // CHECK: llvm.mlir.global external constant @qwen_model_plan()

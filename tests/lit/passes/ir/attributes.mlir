@@ -5,6 +5,16 @@ func.func private @partition_c1() attributes {test = #qwen.partition<shared, chu
 
 // -----
 
+// expected-error@+1 {{a partition has no negative span, and none beside token blocks, got 512 and blocks of 8}}
+func.func private @partition_c1() attributes {test = #qwen.partition<shared, chunks = 1, tokenBlock = 8, span = 512>}
+
+// -----
+
+// expected-error@+1 {{a slot's offset and strides are not negative, got -8}}
+func.func private @slot_c1() attributes {test = #qwen.slot<arena, 0 span = -8>}
+
+// -----
+
 // expected-error@+1 {{a slot's offset and strides are not negative, got -4}}
 func.func private @slot_c1() attributes {test = #qwen.slot<arena, 0 token = -4>}
 

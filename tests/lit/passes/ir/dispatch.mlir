@@ -30,6 +30,20 @@ qwen.step @dispatch_c2 tokens 0 {
 
 // -----
 
+qwen.step @dispatch_c2 tokens 0 {
+  // expected-error@+1 {{has spans of -1 positions and blocks of 0 rows}}
+  qwen.dispatch "qk_x" shared rows all chunks 1 block 0 span -1 counter 0 in [] scalars [] out [#qwen.slot<arena, 0>]
+}
+
+// -----
+
+qwen.step @dispatch_c2 tokens 0 {
+  // expected-error@+1 {{has spans of 512 positions and blocks of 8 rows}}
+  qwen.dispatch "qk_x" shared rows all chunks 1 block 8 span 512 counter 0 in [] scalars [] out [#qwen.slot<arena, 0>]
+}
+
+// -----
+
 qwen.step @dispatch_c3 tokens 0 {
   // expected-error@+1 {{a shared dispatch has counter -1}}
   qwen.dispatch "qk_x" shared rows all chunks 1 block 0 counter -1 in [] scalars [] out [#qwen.slot<arena, 0>]

@@ -275,7 +275,9 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
       {R"({"points": [], "models": [{}]})", "models[0] needs `model`"},
       {R"({"points": [], "models": [{"model": "d", "spin": 1}]})",
        "models[0] has the unknown key `spin`; keys: model, chunk_bytes, "
-       "prefill_chunk, attention_rows, barrier_spin_us"},
+       "prefill_chunk, attention_rows, kv_split, barrier_spin_us"},
+      {R"({"points": [], "models": [{"model": "d", "kv_split": 3}]})",
+       "models[0] sets `kv_split` to 3; it is 0 to 2"},
       {R"({"points": [], "models": [{"model": "d", "barrier_spin_us": -1}]})",
        "models[0] sets `barrier_spin_us` to -1; it is 0 to 1000000"},
       {R"({"points": [{"kernel": "linear", "dims": {"z": 1}, "point": {}}]})",

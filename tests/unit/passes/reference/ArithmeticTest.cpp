@@ -1,7 +1,9 @@
 // ArithmeticTest.cpp - the reference's formulas on cases small enough to
 // compute by hand.
 // Run: build/bin/unit_passes_reference --gtest_filter='Arithmetic*'
-#include "passes/reference/Arithmetic.h"
+#include "passes/reference/Bounds.h"
+
+#include "qwen/cache_layout.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -129,6 +131,55 @@ TEST(Arithmetic, AttentionOfLargeScoresStaysFinite) {
   Cache keys = makeCache(1, 64, makeRows(2, 1, {10000, -10000}));
   Cache values = makeCache(1, 64, makeRows(2, 1, {2, 4}));
   EXPECT_EQ(attention(makeRows(1, 1, {1}), keys, values, 1, 1).values[0], 2);
+}
+
+TEST(Arithmetic, SpansMergeToAttention) {
+  // Four query heads of width 16 on two key/value heads, three spans.
+  const int64_t positions = 1100, width = 16, part = partWidth(width);
+  const auto waves = [](int64_t tokens, int64_t columns, double speed) {
+    Rows rows(tokens, columns);
+    for (size_t i = 0; i < rows.values.size(); ++i)
+      rows.values[i] = 3 * std::sin(speed * double(i + 1));
+    return rows;
+  };
+  for (const char *element : {"f32", "int8"}) {
+    Cache keys{.width = 32,
+               .capacity = 1152,
+               .headWidth = width,
+               .element = element,
+               .keys = true,
+               .values = {}};
+    Cache values = keys;
+    values.keys = false;
+    ASSERT_TRUE(keys.append(waves(positions, 32, 0.37), 0));
+    ASSERT_TRUE(values.append(waves(positions, 32, 0.73), 0));
+    const Rows q = waves(1, 64, 1.1);
+    for (int64_t position : {0, 511, 512, 1023, 1024, 1099}) {
+      AttentionRows between;
+      const Rows parts =
+          attentionSpans(q, keys, values, width, position, &between);
+      ASSERT_EQ(parts.width, 3 * 4 * part);
+      const Rows wanted = attention(q, keys, values, width, position),
+                 y = attentionMerge(parts, 4, width, position),
+                 bound = attentionSpansBound(q, keys, values, width, position,
+                                             between),
+                 loss = attentionMergeBound(parts, 4, width, position);
+      for (size_t i = 0; i < y.values.size(); ++i) {
+        EXPECT_NEAR(y.values[i], wanted.values[i], 1e-12);
+        EXPECT_TRUE(loss.values[i] > 0 && loss.values[i] < 1e-5);
+      }
+      // What is seen of a span has a bound, and weights of at most 1 each.
+      for (int64_t span = 0; span < 3; ++span)
+        for (int64_t head = 0; head < 4; ++head) {
+          const int64_t at = (span * 4 + head) * part;
+          const bool seen = span * kSpanPositions <= position;
+          EXPECT_EQ(std::isfinite(bound.values[size_t(at)]), seen);
+          const double sum = parts.values[size_t(at + width)];
+          EXPECT_TRUE(seen ? sum > 0.5 && sum <= double(kSpanPositions)
+                           : sum == 0);
+        }
+    }
+  }
 }
 
 TEST(Arithmetic, CacheRoundsToItsElement) {
