@@ -71,7 +71,6 @@ Session::create(const qwen_plan &plan, const uint8_t *tensors, Team &team,
       return pages.status();
     buffer.pages = std::move(*pages);
   }
-  session->preferHugeCache(0);
   if (options.poison) {
     session->cache_.poison();
     session->arena_.poison();
@@ -111,12 +110,10 @@ int64_t Session::reuse(std::span<const int32_t> ids) {
 
 void Session::preferHugeCache(int64_t positions) {
   // Attention walks through each head's keys and values, which lie apart: a few
-  // positions touch every huge page. That is little beside the weights, or
-  // there will be enough positions to fill them.
-  constexpr int64_t kSmallCache = 4; // of the weights' bytes, one in
-  constexpr int64_t kLongPrompt = 8; // of the context, one in
-  if (hugeCache_ || (plan_.cache_bytes > plan_.weights_bytes / kSmallCache &&
-                     positions < plan_.context / kLongPrompt))
+  // positions touch every huge page, so there must be enough to fill some.
+  constexpr int64_t kShare = 8; // of the context, one in
+  if (hugeCache_ || positions < plan_.context / kShare ||
+      plan_.cache_bytes < kHugePageBytes)
     return;
   cache_.preferHuge();
   hugeCache_ = true;
@@ -199,6 +196,7 @@ int64_t Session::computedLogits() const {
 
 void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
                    int64_t position, int64_t logitsFrom) {
+  preferHugeCache(position + static_cast<int64_t>(ids.size()));
   memset(counters_.data(), 0,
          static_cast<size_t>(plan_.counters * kCounterBytes));
   std::copy(ids.begin(), ids.end(), stepIds_.begin());

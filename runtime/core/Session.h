@@ -98,7 +98,8 @@ public:
 private:
   Session(const qwen_plan &plan, const uint8_t *tensors, Team &team)
       : plan_(plan), tensors_(tensors), team_(team) {}
-  // Asks for huge pages for the cache as soon as they are worth the memory.
+  // Asks for huge pages for the cache, once, when so many positions are worth
+  // the memory.
   void preferHugeCache(int64_t positions);
   // Runs `fn` on tokens that belong at `position` and leaves them in the cache.
   void step(qwen_step_fn fn, std::span<const int32_t> ids, int64_t position,

@@ -137,7 +137,7 @@ TEST(Session, StopsBetweenChunksWhenCancelled) {
   EXPECT_EQ(opened.session->position(), 0);
 }
 
-TEST(Session, ACacheHasHugePagesIfItIsSmallOrTheContextIsInUse) {
+TEST(Session, ACacheHasHugePagesOnceAnEighthOfTheContextIsInUse) {
   if (!systemHasHugePages())
     GTEST_SKIP() << "this system has no huge pages";
   std::vector<uint8_t> tensors = toy::tensorSection();
@@ -146,17 +146,21 @@ TEST(Session, ACacheHasHugePagesIfItIsSmallOrTheContextIsInUse) {
   const auto open = [&] {
     return std::move(*Session::create(plan, tensors.data(), *team, {}));
   };
-  plan.weights_bytes = 4 * plan.cache_bytes;
-  EXPECT_TRUE(prefersHugePages(open()->memory().cache));
+  const int64_t enough = plan.context / 8;
+  const std::vector<int32_t> ids = someIds(enough);
+  const auto prefilled = [&](Session &session, int64_t count) {
+    EXPECT_TRUE(session.prefill(firstOf(ids, size_t(count))).ok());
+    return prefersHugePages(session.memory().cache);
+  };
+  // That of the toy model is smaller than one.
+  ASSERT_LT(plan.cache_bytes, kHugePageBytes);
+  EXPECT_FALSE(prefilled(*open(), enough));
 
-  --plan.weights_bytes;
+  plan.cache_bytes = kHugePageBytes;
+  EXPECT_TRUE(prefilled(*open(), enough));
   auto session = open();
-  EXPECT_FALSE(prefersHugePages(session->memory().cache));
-  const int64_t most = plan.context / 8;
-  const std::vector<int32_t> ids = someIds(most);
-  ASSERT_TRUE(session->prefill(firstOf(ids, size_t(most) - 1)).ok());
-  EXPECT_FALSE(prefersHugePages(session->memory().cache));
-  ASSERT_TRUE(session->prefill({ids.data() + most - 1, 1}).ok());
+  EXPECT_FALSE(prefilled(*session, enough - 1));
+  ASSERT_TRUE(session->decode(ids.back()).ok());
   EXPECT_TRUE(prefersHugePages(session->memory().cache));
   const std::vector<float> logits(session->logits(),
                                   session->logits() + toy::kVocab);
