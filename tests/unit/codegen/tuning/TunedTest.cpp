@@ -52,7 +52,12 @@ TunedFile parsed(const TunedFile &file, const std::string &machine = "") {
 TEST(Tuned, ReadsBackWhatItPrints) {
   TunedFile file = fileOf({sample(896, 8), sample(1536, 9)});
   TunedModel model;
-  model.choices = {"d896", 65536, 256, std::nullopt, 0};
+  model.choices = {.model = "d896",
+                   .chunkBytes = 65536,
+                   .prefillChunk = 256,
+                   .attentionRows = std::nullopt,
+                   .kvSplit = 2,
+                   .barrierSpinUs = 0};
   model.machine = "here";
   model.prefillRatio = 1.25;
   model.trials = {{"prefill_chunk", 256, 1, 1.25, true}};
@@ -63,6 +68,7 @@ TEST(Tuned, ReadsBackWhatItPrints) {
   EXPECT_TRUE(again.kernels[0].trials[2].failed);
   ASSERT_EQ(again.models.size(), 1U);
   EXPECT_FALSE(again.models[0].choices.attentionRows);
+  EXPECT_EQ(again.models[0].choices.kvSplit, 2);
   EXPECT_EQ(again.models[0].choices.barrierSpinUs, 0);
   EXPECT_EQ(parsed(file, "there").models.size(), 0U);
 }
