@@ -6,7 +6,6 @@
 #include <atomic>
 #include <cstring>
 #include <ctime>
-#include <sys/mman.h>
 #include <unistd.h>
 
 namespace qwen {
@@ -89,9 +88,9 @@ Result<ReadSpeed> ReadSpeed::create(Team &team) {
     return pages.status();
   ReadSpeed speed;
   speed.buffer_ = std::move(*pages);
-  // A hint: large pages spare the address translation, which is no part of the
-  // memory's speed.
-  madvise(speed.buffer_.data(), static_cast<size_t>(bytes), MADV_HUGEPAGE);
+  // Large pages spare the address translation, which is no part of the memory's
+  // speed.
+  speed.buffer_.preferHuge();
   Pass fill{speed.buffer_.data(), bytes / kBlockBytes, nullptr};
   // Written, since pages that were never written are all one page of zeros.
   team.run(
