@@ -229,26 +229,30 @@ Rows attentionSpans(const Rows &rows, const Cache &keys, const Cache &values,
   return y;
 }
 
+HeadParts::HeadParts(const Rows &rows, int64_t heads, int64_t headWidth,
+                     int64_t position, int64_t head) {
+  for (int64_t span = 0; span < spanCount(position + 1); ++span)
+    parts.push_back(rows.row(0) + (span * heads + head) * partWidth(headWidth));
+  double largest = parts[0][headWidth + 1];
+  for (const double *part : parts)
+    largest = std::max(largest, part[headWidth + 1]);
+  for (const double *part : parts) {
+    factors.push_back(std::exp2(part[headWidth + 1] - largest));
+    sum += factors.back() * part[headWidth];
+  }
+}
+
 Rows attentionMerge(const Rows &parts, int64_t heads, int64_t headWidth,
                     int64_t position) {
-  const int64_t part = partWidth(headWidth), spans = spanCount(position + 1);
   Rows y(1, heads * headWidth);
   for (int64_t head = 0; head < heads; ++head) {
-    const auto partOf = [&](int64_t span) {
-      return parts.row(0) + (span * heads + head) * part;
-    };
-    double largest = partOf(0)[headWidth + 1], sum = 0;
-    for (int64_t span = 1; span < spans; ++span)
-      largest = std::max(largest, partOf(span)[headWidth + 1]);
+    const HeadParts of(parts, heads, headWidth, position, head);
     double *out = y.row(0) + head * headWidth;
-    for (int64_t span = 0; span < spans; ++span) {
-      const double factor = std::exp2(partOf(span)[headWidth + 1] - largest);
-      sum += factor * partOf(span)[headWidth];
-      for (int64_t i = 0; i < headWidth; ++i)
-        out[i] += factor * partOf(span)[i];
+    for (int64_t i = 0; i < headWidth; ++i) {
+      for (size_t span = 0; span < of.parts.size(); ++span)
+        out[i] += of.factors[span] * of.parts[span][i];
+      out[i] /= of.sum;
     }
-    for (int64_t i = 0; i < headWidth; ++i)
-      out[i] /= sum;
   }
   return y;
 }

@@ -87,6 +87,18 @@ Rows attentionSpans(const Rows &q, const Cache &keys, const Cache &values,
                     int64_t headWidth, int64_t position,
                     AttentionRows *between = nullptr);
 
+/// The parts of one head that a row at `position` sees, by span: [C + 2], and
+/// the power of two that brings each to the unit of the largest exponent, in
+/// which `sum` is that of all weights.
+struct HeadParts {
+  std::vector<const double *> parts;
+  std::vector<double> factors;
+  double sum = 0;
+
+  HeadParts(const Rows &parts, int64_t heads, int64_t headWidth,
+            int64_t position, int64_t head);
+};
+
 /// Attention [1, heads · C] from such parts.
 Rows attentionMerge(const Rows &parts, int64_t heads, int64_t headWidth,
                     int64_t position);

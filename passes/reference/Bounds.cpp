@@ -260,29 +260,19 @@ Rows attentionSpansBound(const Rows &q, const Cache &keys, const Cache &values,
 
 Rows attentionMergeBound(const Rows &parts, int64_t heads, int64_t headWidth,
                          int64_t position) {
-  const int64_t part = partWidth(headWidth), spans = spanCount(position + 1);
   Rows bound(1, heads * headWidth);
   for (int64_t head = 0; head < heads; ++head) {
-    const auto partOf = [&](int64_t span) {
-      return parts.row(0) + (span * heads + head) * part;
-    };
-    double largest = partOf(0)[headWidth + 1], sum = 0;
-    for (int64_t span = 1; span < spans; ++span)
-      largest = std::max(largest, partOf(span)[headWidth + 1]);
-    const auto factor = [&](int64_t span) {
-      return std::exp2(partOf(span)[headWidth + 1] - largest);
-    };
-    for (int64_t span = 0; span < spans; ++span)
-      sum += factor(span) * partOf(span)[headWidth];
+    const HeadParts of(parts, heads, headWidth, position, head);
     for (int64_t i = 0; i < headWidth; ++i) {
       double squares = 0, value = 0;
-      for (int64_t span = 0; span < spans; ++span) {
-        double term = factor(span) * partOf(span)[i] / sum;
+      for (size_t span = 0; span < of.parts.size(); ++span) {
+        double term = of.factors[span] * of.parts[span][i] / of.sum;
         squares += term * term;
         value += term;
       }
       bound.row(0)[head * headWidth + i] =
-          sumBound(spans, squares, value) + 2 * kEpsilon * magnitude(value);
+          sumBound(int64_t(of.parts.size()), squares, value) +
+          2 * kEpsilon * magnitude(value);
     }
   }
   return bound;
