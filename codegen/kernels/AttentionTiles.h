@@ -60,7 +60,7 @@ public:
   }
 
   /// Asks for what the loop `over` in an update of such sums reads of a plane
-  /// of the cache `blocks` blocks later, where a block is `extent` iterations:
+  /// of the cache `ahead` blocks later, where a block is `extent` iterations:
   /// planes go on over the blocks without gaps. A core follows the planes of
   /// keys and values too late by itself.
   void prefetch(Halide::Stage update, const Halide::ImageParam &plane,
@@ -117,26 +117,20 @@ public:
         treeSum([&](int i) -> Halide::Expr { return state(i, r, t, n)[1]; });
   }
 
-  /// Over a cache of `positions`, or as a part of a row.
-  void finish(const BuildContext &context, const Halide::Expr &position,
-              int positions, bool onePart) {
-    constexpr int kSpan = int(kSpanPositions);
-    if (onePart)
-      return finishPart(context.dim("c"));
-    if (positions <= kSpan) {
-      y(c, r, t) = state(c, r, t, 0)[0] / weights(r, t, 0);
+  /// Makes the output y of the kernel: attention over a cache of S positions,
+  /// or the parts of a row.
+  void finish(BuildContext &context, const Halide::Expr &position,
+              bool onePart) {
+    const int width = context.dim("c"), heads = context.dim("r"),
+              rowHeads = context.dim("h"), positions = context.dim("s");
+    if (onePart) {
+      finishPart(width);
+      context.output(y,
+                     context.partRows(int(partWidth(width)), heads, rowHeads));
       return;
     }
-    // What is merged of a span beyond a row's position is 0.
-    spans = Halide::RDom(0, (position + context.tokens() + kSpan - 1) / kSpan,
-                         "spans");
-    total(c, r, t) = noSums();
-    total(c, r, t) = merged(context, total(c, r, t),
-                            {.values = state(c, r, t, spans)[0],
-                             .unit = {},
-                             .weights = weights(r, t, spans),
-                             .exponent = state(c, r, t, spans)[2]});
-    y(c, r, t) = total(c, r, t)[0] / total(c, r, t)[1];
+    finishRow(context, position, positions <= kSpanPositions);
+    context.output(y, context.headRows(width, heads, rowHeads));
   }
 
   Halide::Func y{"y"};
@@ -178,6 +172,26 @@ public:
   }
 
 private:
+  /// y (c, r, t) of all spans.
+  void finishRow(const BuildContext &context, const Halide::Expr &position,
+                 bool oneSpan) {
+    constexpr int kSpan = int(kSpanPositions);
+    if (oneSpan) {
+      y(c, r, t) = state(c, r, t, 0)[0] / weights(r, t, 0);
+      return;
+    }
+    // What is merged of a span beyond a row's position is 0.
+    spans = Halide::RDom(0, (position + context.tokens() + kSpan - 1) / kSpan,
+                         "spans");
+    total(c, r, t) = noSums();
+    total(c, r, t) = merged(context, total(c, r, t),
+                            {.values = state(c, r, t, spans)[0],
+                             .unit = {},
+                             .weights = weights(r, t, spans),
+                             .exponent = state(c, r, t, spans)[2]});
+    y(c, r, t) = total(c, r, t)[0] / total(c, r, t)[1];
+  }
+
   /// The part of a row, y (lane, vector, r, t), of the only span there is.
   void finishPart(int width) {
     using namespace Halide;

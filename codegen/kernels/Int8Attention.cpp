@@ -36,7 +36,6 @@ void buildInt8Attention(BuildContext &context, bool onePart) {
   const int width = context.dim("c"), heads = context.dim("r"),
             positions = context.dim("s"), blocks = positions / kBlock;
   const int slow = int(slowHalf(width)), fast = width / 2 - slow;
-  const Extents rows = context.headRows(width, heads, context.dim("h"));
   const float lowest = -std::numeric_limits<float>::infinity();
   // One instruction adds four products of bytes, or two of 16 bits: then the
   // sums of a quad's pairs stay apart until the end.
@@ -193,10 +192,7 @@ void buildInt8Attention(BuildContext &context, bool onePart) {
                     .unit = peak(r, t, at) * (1.0f / float(kLargestCode)),
                     .weights = partial(c % 16, r, t, at),
                     .exponent = exponent(r, t, at)});
-  merge.finish(context, position, positions, onePart);
-  context.output(merge.y, onePart ? context.partRows(int(partWidth(width)),
-                                                     heads, context.dim("h"))
-                                  : rows);
+  merge.finish(context, position, onePart);
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);

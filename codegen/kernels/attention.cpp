@@ -31,10 +31,10 @@ void buildAttention(BuildContext &context, bool onePart) {
     return buildInt8Attention(context, onePart);
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
-  const Extents rows = context.headRows(width, heads, context.dim("h"));
   const float lowest = -std::numeric_limits<float>::infinity();
   const Type type = context.cacheType();
-  const ImageParam q = context.buffer("q", Float(32), rows);
+  const ImageParam q = context.buffer(
+      "q", Float(32), context.headRows(width, heads, context.dim("h")));
   const ImageParam keys = context.buffer(
       "keys", type,
       {{kBlock, 1}, {width, kBlock}, {positions / kBlock, kBlock * width}});
@@ -83,10 +83,7 @@ void buildAttention(BuildContext &context, bool onePart) {
                     .unit = {},
                     .weights = partial(c % 16, r, t, at),
                     .exponent = exponent(r, t, at)});
-  merge.finish(context, position, positions, onePart);
-  context.output(merge.y, onePart ? context.partRows(int(partWidth(width)),
-                                                     heads, context.dim("h"))
-                                  : rows);
+  merge.finish(context, position, onePart);
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);
