@@ -108,6 +108,9 @@ StringRef nameOf(Location location) {
 }
 
 std::string tapName(Operation *op) {
+  if (auto tail = dyn_cast<TailOp>(op))
+    if (Operation *source = tail.getX().getDefiningOp())
+      return tapName(source);
   if (auto quantize = dyn_cast<QuantizeOp>(op))
     if (Operation *source = quantize.getX().getDefiningOp())
       return tapName(source) + ".quantized";

@@ -42,6 +42,14 @@ def SplitSteps : Pass<"qwen-split-steps", "::mlir::ModuleOp"> {
   }];
 }
 
+def RaiseTail : Pass<"qwen-raise-tail", "::mlir::ModuleOp"> {
+  let summary = "computes the last layer behind its attention for the wanted rows only";
+  let description = [{
+    A step of many tokens wants the logits of its last rows, or of none; what only they read is done for them alone. In
+    front of the rest stand the last layer's appends, which later tokens read.
+  }];
+}
+
 def SplitAttention : Pass<"qwen-split-attention", "::mlir::ModuleOp"> {
   let summary = "cuts the attention of one token over the context: sums of spans, then their merging";
   let description = [{

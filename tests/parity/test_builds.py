@@ -182,6 +182,16 @@ def test_fusion_does_not_matter(built):
     assert same_bits(built.other("unfused", *F32, *options).logits(built.ids), built.logits)
 
 
+@pytest.mark.parametrize("chunk", [1, 5, 80])
+def test_rows_that_nobody_reads_do_not_matter(built, chunk):
+    """The last layer of the wanted rows alone is that of all rows, wherever a chunk ends and however many it wants."""
+    every = built.other("every_row", *F32, "--disable-pass", "raise-tail")
+    assert same_bits(built.app.logits(built.ids, "--chunk", chunk), every.logits(built.ids))
+    for tokens in (1, 7, 40):
+        ids = built.ids[:tokens]
+        assert built.app.greedy(ids, 8, "--chunk", chunk) == every.greedy(ids, 8)
+
+
 @pytest.mark.parametrize("name", list(models.LONG))
 def test_long_prompts_equal_hugging_face(name, tmp_path):
     folder = checkpoint.write_model(tmp_path / "model", models.TINY[name])
