@@ -29,11 +29,11 @@ Stmt NearPrefetch::visit(const Evaluate *op) {
     return IRMutator::visit(op);
   Expr address = reinterpret(UInt(64), call->args[0]) +
                  cast<uint64_t>(call->args[1] * call->type.bytes());
-  // LLVM's: to read, of the highest locality, data.
-  constexpr int kRead = 0, kEveryLevel = 3, kData = 1;
+  // LLVM's: to read, from the second level on, data.
+  constexpr int kRead = 0, kSecondLevel = 2, kData = 1;
   return Evaluate::make(
       Call::make(Int(32), "llvm.prefetch.p0",
-                 {reinterpret(Handle(), address), kRead, kEveryLevel, kData},
+                 {reinterpret(Handle(), address), kRead, kSecondLevel, kData},
                  Call::Extern));
 }
 

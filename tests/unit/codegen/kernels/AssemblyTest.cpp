@@ -136,7 +136,7 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
       const std::string text = assembly(symbol);
       // Of the first plane, for the two blocks of an iteration.
       const int64_t lines = 2 * findFormat(format)->planes[0].blockBytes / 64;
-      EXPECT_GE(count(text, "prefetcht0"), lines) << symbol;
+      EXPECT_GE(count(text, "prefetcht1"), lines) << symbol;
       EXPECT_EQ(count(text, "prefetchnta"), 0) << symbol;
       EXPECT_EQ(count(assembly(std::regex_replace(symbol, std::regex("x8x32"),
                                                   "x0x32")),
@@ -153,7 +153,7 @@ TEST(Assembly, AttentionAsksForLaterBlocksOfKeysAndValues) {
        {std::pair("f16", 4), {"int8", 2 + 4 + 4}}) {
     const std::string symbol = "qk_attention__" + std::string(cache) +
                                "__h14_r7_c64_s1024_t1__avx512_";
-    EXPECT_GE(count(assembly(symbol + "p7x4x1"), "prefetcht0"), lines)
+    EXPECT_GE(count(assembly(symbol + "p7x4x1"), "prefetcht1"), lines)
         << symbol;
     EXPECT_EQ(count(assembly(symbol + "p7x4x0"), "prefetch"), 0) << symbol;
   }
