@@ -87,6 +87,7 @@ public:
   }
   /// What the kernel wrote to an output, for outputs that follow from another.
   double result(std::string_view name, int64_t row, int64_t column) const {
+    followsResults = true;
     return in(name, row, column);
   }
   float epsilon() const { return 1e-6f; }
@@ -116,6 +117,8 @@ public:
   /// and of a cache that is read; 0 for every other argument.
   std::vector<int64_t> streamedSizes() const;
   void computeReference() { kernel.reference(*this); }
+  /// Whether the reference computed holds only for what the kernel wrote here.
+  bool referenceFollowsResults() const { return followsResults; }
   /// Takes the rows of this trial from the reference of one with the same
   /// kernel, options, dims and seed that has them.
   void adoptReference(const Trial &other);
@@ -153,6 +156,7 @@ private:
   std::vector<std::unique_ptr<Buffer>>
       buffers; // in argument order; scalars have none
   std::vector<KernelArgument> argumentList;
+  mutable bool followsResults = false;
   std::map<std::string, std::vector<Expected>, std::less<>> expected;
   mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum>
       products; // weight, t, n

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 
@@ -83,6 +84,45 @@ TEST(Runner, LosesBadCandidatesAndNoOther) {
   EXPECT_EQ(outcomes[6].reason, "did not compile");
   EXPECT_TRUE(std::isinf(outcomes[6].ratio()));
   EXPECT_GT(runner.baseMicroseconds(), 0);
+}
+
+// The kernel `quantize` for one token of 32 values: its sums follow from the
+// values that it chose.
+int quantizeRow(void *x, void *values, void *scale, void *sums, int added) {
+  const auto bytes = [](void *buffer) {
+    return static_cast<halide_buffer_t *>(buffer)->host;
+  };
+  float peak = 0;
+  for (int64_t i = 0; i < 32; ++i)
+    peak = std::max(peak, std::abs(hostOf(x)[i]));
+  *reinterpret_cast<float *>(bytes(scale)) = peak / 127;
+  auto *sum = reinterpret_cast<int16_t *>(bytes(sums));
+  for (int64_t i = 0; i < 32; ++i) {
+    const auto value = int8_t(std::nearbyint(hostOf(x)[i] / (peak / 127)));
+    reinterpret_cast<int8_t *>(bytes(values))[i] = value;
+    sum[i / 16] = int16_t((i % 16 ? sum[i / 16] : added) + value);
+  }
+  return 0;
+}
+int quantized(void *x, int, void *values, void *scale, void *sums) {
+  return quantizeRow(x, values, scale, sums, 0);
+}
+int wrongSums(void *x, int, void *values, void *scale, void *sums) {
+  return quantizeRow(x, values, scale, sums, 1);
+}
+
+TEST(Runner, JudgesResultsThatFollowFromOthers) {
+  volatile int stop = 0;
+  const auto named = [](int64_t lanes) {
+    return KernelSymbol{"quantize", {}, {{"k", 32}, {"t", 1}}, "avx2", {lanes}};
+  };
+  Runner runner(named(8), quick());
+  const std::vector<Outcome> outcomes =
+      runner.run({{named(8), reinterpret_cast<void *>(quantized)},
+                  {named(16), reinterpret_cast<void *>(wrongSums)}},
+                 3, stop);
+  EXPECT_FALSE(outcomes[0].failed) << outcomes[0].reason;
+  EXPECT_EQ(outcomes[1].reason.substr(0, 16), "is wrong: xsum[0");
 }
 
 TEST(Runner, GivesUpWhenTheFirstOneIsBad) {
