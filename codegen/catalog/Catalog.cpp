@@ -318,18 +318,23 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
   const CatalogTarget *target = this->target(targetName);
   if (kernel && target) {
     // Accumulators may take three quarters of the registers; operands need the
-    // rest.
+    // rest. One token has no more than hide the latency of their sums: it waits
+    // for memory, which a loop over small tiles reads in fewer streams.
+    const bool one = symbol.dim("t") == 1;
     const int64_t perValue = std::max<int64_t>(1, kPanelRows / target->lanes);
-    const int64_t budget = target->registers * 3 / 4;
+    const int64_t most = target->registers * 3 / 4;
+    const int64_t budget =
+        one ? std::min(most, kOneTokenAccumulators * perValue) : most;
     int64_t used = perValue;
     std::string ignored;
     const auto values = matchOptions(*kernel, options, ignored);
     const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
-    const bool floats = values && optionValue(*kernel, *values, "act") == "f32";
     for (const CatalogKnob &knob : kernel->knobs) {
-      int64_t wanted = symbol.dim("t") != 1            ? knob.many
-                       : floats && knob.oneFloats >= 0 ? knob.oneFloats
-                                                       : knob.one;
+      int64_t wanted = one ? knob.one : knob.many;
+      for (const auto &[option, value] : knob.oneWith)
+        for (size_t i = 0; one && values && i < values->size(); ++i)
+          if (kernel->options[i].name + "=" + (*values)[i] == option)
+            wanted = value;
       if (knob.registers)
         wanted = std::min(wanted, budget / used);
       symbol.point.push_back(legalUpTo(knob, wanted, symbol, leastBits));

@@ -85,9 +85,10 @@ struct CatalogKnob {
   bool onlyMany;  // its least value in a t1 kernel
   bool registers; // the product of such knobs counts vector accumulators of 16
                   // lanes
-  bool onlyOne = false;   // its least value in a t0 kernel
-  int64_t oneFloats = -1; // wanted for t1 with f32 activations; -1: as `one`
-  bool sumBits = false;   // its values are bits of a sum of two products
+  bool onlyOne = false; // its least value in a t0 kernel
+  // Wanted for t1 instead of `one` where an option has a value: {"act=f32", 4}.
+  std::vector<std::pair<std::string, int64_t>> oneWith = {};
+  bool sumBits = false; // its values are bits of a sum of two products
   // It orders the loops over tokens and over dim / unit, which it does not
   // divide: its least value where that is one.
   bool ordersLoops = false;
@@ -167,6 +168,8 @@ struct ScheduleFile {
 /// Of a tile: more than the largest register file holds only spill, and take
 /// minutes to compile.
 inline constexpr int64_t kMostAccumulators = 32;
+/// Of a default point for one token.
+inline constexpr int64_t kOneTokenAccumulators = 8;
 
 /// One choice of a model's steps: its name in a schedule file and its most.
 struct StepChoice {

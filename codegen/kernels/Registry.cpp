@@ -128,12 +128,29 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .unit = kPanelRows,
            .onlyMany = false,
            .registers = true,
-           .oneFloats = 4},
-          {"unroll", {1, 2, 4}, 2, 1, "", 1, false, false, false, 1},
+           .oneWith = {{"act=f32", 4}}},
+          {.name = "unroll",
+           .values = {1, 2, 4},
+           .one = 2,
+           .many = 1,
+           .divides = "",
+           .unit = 1,
+           .onlyMany = false,
+           .registers = false,
+           .oneWith = {{"act=f32", 1}}},
           // Blocks of 32 along K that are asked for ahead. The planes of a
           // quantised weight are more streams than a core follows by itself;
           // many tokens read their weights from a cache.
-          {"prefetch", {0, 8, 16}, 8, 0, "", 1, false, false, true, 0},
+          {.name = "prefetch",
+           .values = {0, 8, 16},
+           .one = 8,
+           .many = 0,
+           .divides = "",
+           .unit = 1,
+           .onlyMany = false,
+           .registers = false,
+           .onlyOne = true,
+           .oneWith = {{"act=f32", 0}}},
           // Integer dots where no instruction adds four products: sums of two
           // in 16 bits, where they are exact, take half the multiplications.
           {.name = "sum_bits",

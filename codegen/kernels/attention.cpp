@@ -166,9 +166,18 @@ Mixed mixedValue(const Trial &trial, const HeadWeights &head, int64_t c) {
 std::vector<CatalogKnob> attentionKnobs() {
   return {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
           {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true},
-          // Blocks of positions that are asked for ahead; many tokens read them
-          // from a cache.
-          {"prefetch", {0, 1, 2, 4}, 1, 0, "", 1, false, false, true}};
+          // Blocks of positions that are asked for ahead, of bytes twice as
+          // many as of halves; many tokens read them from a cache.
+          {.name = "prefetch",
+           .values = {0, 1, 2, 4},
+           .one = 1,
+           .many = 0,
+           .divides = "",
+           .unit = 1,
+           .onlyMany = false,
+           .registers = false,
+           .onlyOne = true,
+           .oneWith = {{"kv=int8", 2}}}};
 }
 
 namespace {
