@@ -121,6 +121,13 @@ def test_models_without_weights_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_fails_within_is_told_once(tmp_path):
+    done = execute(QWENC, "compile", DEMO, "-o", tmp_path / "app", "--bits", 5, "--linker", "/bin/false")
+    told = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert (done.returncode, told) == (1, ["qwenc: error: `/bin/false` failed with exit code 1"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_stays_behind_an_interrupt(tmp_path):
     folder = tmp_path / "temporary"
     folder.mkdir()

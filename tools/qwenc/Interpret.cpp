@@ -84,13 +84,8 @@ public:
     }
     llvm::Expected<reference::Ids> ids =
         readIds(options.idsPath, source->spec.vocabSize, diags);
-    if (!ids) {
-      // What could not be read has been reported.
-      std::string text = llvm::toString(ids.takeError());
-      if (!text.empty())
-        reportError(text);
-      return kExitUser;
-    }
+    if (!ids)
+      return reportError(ids.takeError());
     return interpret(*ids);
   }
 

@@ -29,7 +29,8 @@ void reportError(const std::string &text) {
 }
 
 int reportError(llvm::Error error) {
-  reportError(llvm::toString(std::move(error)));
+  if (const std::string text = llvm::toString(std::move(error)); !text.empty())
+    reportError(text);
   return kExitUser;
 }
 

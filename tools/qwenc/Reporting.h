@@ -14,7 +14,8 @@ namespace qwen {
 /// Prints `qwenc: error: text`.
 void reportError(const std::string &text);
 
-/// Prints an error's text the same way and returns the exit code for it.
+/// Prints an error's text the same way, unless it is empty, for what has been
+/// told where it happened; returns the exit code for it.
 int reportError(llvm::Error error);
 
 /// Prints the IR's diagnostics as `path:line:col: error: text`, or `qwenc:

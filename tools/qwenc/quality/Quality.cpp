@@ -56,12 +56,8 @@ public:
       reportError("no temporary folder can be made");
       return kExitUser;
     }
-    if (llvm::Error error = measure()) {
-      const std::string text = llvm::toString(std::move(error));
-      if (!text.empty())
-        reportError(text);
-      return kExitUser;
-    }
+    if (llvm::Error error = measure())
+      return reportError(std::move(error));
     if (options.json)
       printJson();
     return 0;

@@ -76,12 +76,8 @@ private:
       reportError("no temporary folder can be made");
       return kExitUser;
     }
-    if (llvm::Error error = prepare()) {
-      std::string text = llvm::toString(std::move(error));
-      if (!text.empty())
-        reportError(text);
-      return kExitUser;
-    }
+    if (llvm::Error error = prepare())
+      return reportError(std::move(error));
     report.title = "verify " + options.subject + ": " +
                    std::to_string(ids.size()) + " tokens, format " +
                    build.pipeline.format + ", activations " +
