@@ -63,6 +63,19 @@ int64_t rescoredRowBytes(ModuleOp planned) {
   return bytes;
 }
 
+/// Where a screened step leaves its floor in each thread's scratch; 0 when
+/// there is no such step.
+int64_t floorOffset(ModuleOp planned) {
+  int64_t offset = 0;
+  planned.walk([&](ir::DispatchOp dispatch) {
+    std::optional<KernelSymbol> symbol =
+        KernelSymbol::parse(dispatch.getKernel().str());
+    if (symbol && symbol->kernel == "score_floor")
+      offset = cast<ir::SlotAttr>(dispatch.getOutputs()[0]).getOffset();
+  });
+  return offset;
+}
+
 } // namespace
 
 LLVM::LLVMStructType planType(MLIRContext *context) {
@@ -71,7 +84,7 @@ LLVM::LLVMStructType planType(MLIRContext *context) {
   Type pointer = LLVM::LLVMPointerType::get(context);
   SmallVector<Type> fields = {
       i32, i32, LLVM::LLVMArrayType::get(i8, 16), pointer, pointer, pointer};
-  fields.append(22, i64);
+  fields.append(23, i64);
   fields.append(5, pointer);
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
@@ -80,23 +93,23 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                  const Fingerprint &fingerprint) {
   ir::PlanAttr plan = ir::getPlan(module);
   int64_t readBytes = stepBytes(module, "decode");
-  int64_t greedyBytes = stepBytes(module, "decode_greedy"),
-          rowBytes = rescoredRowBytes(module);
+  int64_t screenedBytes = stepBytes(module, "decode_screened"),
+          rowBytes = rescoredRowBytes(module), floor = floorOffset(module);
   int64_t cacheTokenBytes =
       plan.getCacheBytes() /
       std::max<int64_t>(1, llvm::alignTo(facts.context, 64));
   std::string taps = tapTable(module);
   StepEmitter emitter(module);
   SmallVector<Operation *> planned;
-  LLVM::LLVMFuncOp decode, greedy, prefill;
+  LLVM::LLVMFuncOp decode, screened, prefill;
   for (Operation &op : *module.getBody())
     planned.push_back(&op);
   for (Operation *op : planned)
     if (auto step = dyn_cast<ir::StepOp>(op)) {
       LLVM::LLVMFuncOp function = emitter.emit(step);
-      (step.getTokens() != 1                  ? prefill
-       : step.getSymName() == "decode_greedy" ? greedy
-                                              : decode) = function;
+      (step.getTokens() != 1                    ? prefill
+       : step.getSymName() == "decode_screened" ? screened
+                                                : decode) = function;
     }
   for (Operation *op : planned)
     op->erase();
@@ -161,8 +174,9 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
                     plan.getArgmaxOffset(),
                     readBytes,
                     cacheTokenBytes,
-                    greedyBytes,
-                    rowBytes})
+                    screenedBytes,
+                    rowBytes,
+                    floor})
     put(number(builder.getI64Type(), n));
   auto address = [&](auto symbol) -> Value {
     if (symbol)
@@ -170,7 +184,7 @@ void lowerToLLVM(ModuleOp module, const PlanFacts &facts,
     return LLVM::ZeroOp::create(
         builder, loc, LLVM::LLVMPointerType::get(module.getContext()));
   };
-  for (LLVM::LLVMFuncOp function : {decode, prefill, greedy})
+  for (LLVM::LLVMFuncOp function : {decode, prefill, screened})
     put(address(function));
   put(address(tapText));
   put(address(next));

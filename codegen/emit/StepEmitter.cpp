@@ -24,6 +24,8 @@ enum StepArg : int32_t {
   Tokens,
   Position,
   LogitsFrom,
+  Rank,
+  Margin,
   Thread,
   Threads
 };
@@ -42,7 +44,7 @@ LLVM::LLVMStructType stepArgsType(MLIRContext *context) {
   Type pointer = LLVM::LLVMPointerType::get(context);
   Type i64 = IntegerType::get(context, 64);
   SmallVector<Type> fields(8, pointer); // weights .. ids
-  fields.append(5, i64);                // tokens .. threads
+  fields.append(7, i64);                // tokens .. threads
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
@@ -163,6 +165,10 @@ Value StepEmitter::scalarValue(ir::ScalarAttr scalar, ir::DispatchOp dispatch,
                                scaled(call.span, dispatch.getSpan()));
     return LLVM::TruncOp::create(builder, loc, i32, at);
   }
+  case ir::ScalarKind::Rank:
+    return LLVM::TruncOp::create(builder, loc, i32, rank);
+  case ir::ScalarKind::Margin:
+    return LLVM::TruncOp::create(builder, loc, i32, margin);
   case ir::ScalarKind::Constant:
     return LLVM::ConstantOp::create(builder, loc, builder.getF32Type(),
                                     scalar.getValue());
@@ -304,6 +310,8 @@ LLVM::LLVMFuncOp StepEmitter::emit(ir::StepOp step) {
   tokens = step.getTokens() ? constant(step.getTokens()) : field(Tokens);
   position = field(Position);
   first = field(LogitsFrom);
+  rank = field(Rank);
+  margin = field(Margin);
   thread = field(Thread);
 
   for (Operation &op : step.getBody().front()) {

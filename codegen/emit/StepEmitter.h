@@ -61,7 +61,8 @@ private:
 
   // The step's arguments, loaded once at its entry.
   mlir::Value arenas[5]; // by ir::Arena
-  mlir::Value counters, team, barrier, tokens, position, first, thread;
+  mlir::Value counters, team, barrier, tokens, position, first, rank, margin,
+      thread;
 };
 
 } // namespace qwen

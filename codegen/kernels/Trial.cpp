@@ -456,7 +456,10 @@ PreparedCall Trial::prepare(const std::vector<uint8_t *> &hosts) const {
     if (argument.role == "scalar") {
       // A kernel for one token has T in its signature and may not use it.
       const int64_t tokens = dim("t") == 1 ? -1 : tokenCount;
-      value = argument.name == "T" ? tokens : firstPosition;
+      value = argument.name == "T"        ? tokens
+              : argument.name == "rank"   ? rank()
+              : argument.name == "margin" ? margin()
+                                          : firstPosition;
       continue;
     }
     std::memset(static_cast<void *>(&call.descriptors[i]), 0xA5,

@@ -65,6 +65,9 @@ public:
   bool has(std::string_view option) const { return symbol.has(option); }
   int64_t tokens() const { return tokenCount; }
   int64_t position() const { return firstPosition; }
+  /// Of a floor, so that cases choose them: 0 of an odd V.
+  int64_t rank() const { return dim("v") % 2 ? 0 : (dim("v") + 3) / 4; }
+  int64_t margin() const { return dim("v") % 2 ? 0 : dim("v") * dim("v"); }
   bool quantised() const {
     return symbol.options.size() > 1 && symbol.options[1] == "q8g32";
   }

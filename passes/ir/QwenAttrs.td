@@ -40,7 +40,9 @@ def Qwen_Arena : Qwen_Enum<"Arena", "the memory that a slot's offset counts in",
 def Qwen_ScalarKind : Qwen_Enum<"ScalarKind", "where a kernel's scalar argument comes from", [
     I32EnumAttrCase<"Tokens", 0, "tokens">,
     I32EnumAttrCase<"Position", 1, "position">,
-    I32EnumAttrCase<"Constant", 2, "constant">]>;
+    I32EnumAttrCase<"Constant", 2, "constant">,
+    I32EnumAttrCase<"Rank", 3, "rank">,
+    I32EnumAttrCase<"Margin", 4, "margin">]>;
 
 class Qwen_Attr<string name, string attrMnemonic> : AttrDef<Qwen_Dialect, name> {
   let mnemonic = attrMnemonic;
@@ -108,6 +110,7 @@ def Qwen_ScalarAttr : Qwen_Attr<"Scalar", "scalar"> {
     * `position`: i32, cache position of the block's first row: `position + b` (`+ first` when the rows are `tail`); in a
       call of span n it counts from the span's start, so `- n · span`.
     * `constant`: f32, the value given.
+    * `rank`, `margin`: i32, the step's arguments (`qwen_step_args.rank`, `.margin`).
 
     Constraints:
     * (C1) a value is given exactly when the kind is `constant`, and it is an f32.

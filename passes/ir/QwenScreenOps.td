@@ -29,8 +29,9 @@ def Qwen_LinearCoarseOp : Qwen_ComputeOp<"linear_coarse"> {
 def Qwen_ScoreFloorOp : Qwen_ComputeOp<"score_floor"> {
   let summary = "a number that the largest of the first `eligible` scores x · Wᵀ reaches";
   let description = [{
-    Shapes: coarse `[T, N]`, x quantised rows of K, W `[N, K]`, y `[T, 1]`. It is the score of an eligible row close to the
-    one whose coarse score is largest.
+    Shapes: coarse `[T, N]`, x quantised rows of K, W `[N, K]`, y `[T, 1]`. It is `margin` 256ths below the score of an
+    eligible row close to the one whose coarse score is largest; with a `rank` above 0 it is no lower than a guess that
+    about `rank` scores reach, for which the reference takes the one of that rank.
     Source: ARCHITECTURE.md, "The screened head".
 
     Constraints:
@@ -39,16 +40,18 @@ def Qwen_ScoreFloorOp : Qwen_ComputeOp<"score_floor"> {
     * (C3) `0 < eligible <= dim(W, 0)`.
 
     ```mlir
-    %y = qwen.score_floor %c, %x, %w {eligible = 151665 : i64} : (tensor<?x151936xf32>, !qwen.act<896, "q8g32">,
-        !qwen.weight<[151936, 896], "q8g32s", "panel16">) -> tensor<?x1xf32>
+    %y = qwen.score_floor %c, %x, %w rank %rank margin %margin {eligible = 151665 : i64} : (tensor<?x151936xf32>,
+        !qwen.act<896, "q8g32">, !qwen.weight<[151936, 896], "q8g32s", "panel16">, index, index) -> tensor<?x1xf32>
     ```
   }];
   let arguments = (ins Qwen_Tensor:$coarse,            // score_floor_c2
                        Qwen_ActType:$x,                // score_floor_c1
                        Qwen_WeightType:$weight,        // score_floor_c1, score_floor_c2, score_floor_c3
+                       Index:$rank,
+                       Index:$margin,
                        Qwen_I64Attr:$eligible);        // score_floor_c3
   let results = (outs Qwen_Tensor:$y);                 // score_floor_c2
-  let assemblyFormat = "$coarse `,` $x `,` $weight attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$coarse `,` $x `,` $weight `rank` $rank `margin` $margin attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 

@@ -68,7 +68,7 @@ constexpr Row kRows[] = {
     {Stop::Scheduled, Kind::Required, "split-steps",    plain<createSplitSteps>},   // @decode and @prefill
     {Stop::Scheduled, Kind::Optional, "raise-tail",     plain<createRaiseTail>},    // no rows that nobody reads
     {Stop::Scheduled, Kind::Optional, "split-attention", splitAttention},           // of one token: by spans of the context
-    {Stop::Scheduled, Kind::Checks,   "screen-head",    screenHead},                // @decode_greedy
+    {Stop::Scheduled, Kind::Checks,   "screen-head",    screenHead},                // @decode_screened
     {Stop::Scheduled, Kind::Checks,   "select-kernels", selectKernels},             // every compute op has a kernel
     {Stop::Scheduled, Kind::Required, "partition",      partition},                 // who does what; barriers
     {Stop::Planned,   Kind::Required, "plan-weights",   plain<createPlanWeights>},  // offsets in the weights file

@@ -10,6 +10,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 using namespace mlir;
@@ -370,10 +371,17 @@ LogicalResult Step::visit(Operation *op) {
       })
       .Case([&](ir::ScoreFloorOp op) {
         const Rows &scores = rows(op.getCoarse());
-        Ids best = argmax(scores, op.getEligible());
+        const auto eligible = int64_t(op.getEligible());
+        const int64_t rank = std::min(index(op.getRank()), eligible);
+        const double margin = double(index(op.getMargin())) / 256;
         Rows y(scores.tokens, 1);
-        for (int64_t t = 0; t < y.tokens; ++t)
-          *y.row(t) = scores.row(t)[best[size_t(t)]];
+        for (int64_t t = 0; t < y.tokens; ++t) {
+          std::vector<double> row(scores.row(t), scores.row(t) + eligible);
+          std::sort(row.begin(), row.end(), std::greater<>());
+          *y.row(t) = row[0] - margin;
+          if (rank > 0)
+            *y.row(t) = std::max(*y.row(t), row[size_t(rank - 1)]);
+        }
         return give(op, FailureOr<Rows>(std::move(y)));
       })
       .Case([&](ir::LinearRescoreOp op) -> LogicalResult {

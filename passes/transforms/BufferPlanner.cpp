@@ -49,8 +49,9 @@ BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep)
     bool isShared = ir::getPartition(&op).getMode() == ir::Mode::Shared;
     auto &time = isShared ? epoch : order;
     for (mlir::Value value : op.getResults()) {
+      // A thread's own result stays where it is: there until the step returns.
       if (!isActivation(value.getType()) ||
-          llvm::is_contained(outputs.getOperands(), value))
+          (isShared && llvm::is_contained(outputs.getOperands(), value)))
         continue;
       int64_t last = time[&op];
       llvm::SmallVector<mlir::Operation *> readers(value.getUsers());
@@ -126,7 +127,7 @@ int64_t BufferPlanner::placeOutputs(int64_t argmaxOffset,
   int64_t stride = 0;
   for (mlir::Value output : outputs.getOperands()) {
     auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(output.getType());
-    if (!tensor || !output.getDefiningOp())
+    if (!tensor || !output.getDefiningOp() || places.contains(output))
       continue;
     if (tensor.getRank() == 1) {
       places[output] = {ir::Arena::Arena, argmaxOffset, 4, 4};

@@ -29,8 +29,8 @@ struct BufferPlace {
 class BufferPlanner {
 public:
   /// Plans all activations of a partitioned step of at most `rows` rows, the
-  /// model's outputs excepted. With `keep` no memory is used twice, so that
-  /// every value is there when the step ends.
+  /// model's outputs that threads share excepted. With `keep` no memory is used
+  /// twice, so that every value is there when the step ends.
   BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep = false);
 
   int64_t arenaBytes() const { return bytes[0]; }

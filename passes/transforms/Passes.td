@@ -62,10 +62,11 @@ def SplitAttention : Pass<"qwen-split-attention", "::mlir::ModuleOp"> {
 }
 
 def ScreenHead : Pass<"qwen-screen-head", "::mlir::ModuleOp"> {
-  let summary = "makes @decode_greedy, whose head reads few exact rows";
+  let summary = "makes @decode_screened, whose head reads few exact rows";
   let description = [{
-    The token of @decode_greedy is that of @decode. Its logits are those of @decode, to the bit, in every row that could
-    hold the largest, and minus infinity in most others. The head's weight gets a format that holds a coarse copy.
+    @decode_screened takes the rank and the margin of a floor beside what @decode takes, and gives the floor too. Its logits
+    are those of @decode, to the bit, in every row that could reach the floor, and minus infinity in most others. Where
+    both are 0 the floor is such that its token is that of @decode. The head's weight gets a format that holds a coarse copy.
   }];
   let options = [
     Option<"mode", "mode", "std::string", "\"auto\"",

@@ -109,6 +109,8 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
       return ir::ScalarAttr::get(op->getContext(), ir::ScalarKind::Constant,
                                  builder.getF32FloatAttr(*value));
     auto kind = argument.operand == "position" ? ir::ScalarKind::Position
+                : argument.operand == "rank"   ? ir::ScalarKind::Rank
+                : argument.operand == "margin" ? ir::ScalarKind::Margin
                                                : ir::ScalarKind::Tokens;
     return ir::ScalarAttr::get(op->getContext(), kind, nullptr);
   }

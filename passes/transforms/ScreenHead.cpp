@@ -1,10 +1,10 @@
-// ScreenHead.cpp - @decode_greedy: @decode, but that its head reads a coarse
-// copy of its weight and exact rows only where they may hold the largest score.
+// ScreenHead.cpp - @decode_screened: @decode, but that its head reads a coarse
+// copy of its weight and exact rows only where they may reach a floor.
 //
 // Needs   @decode; concrete formats, quantised rows
-// Leaves  @decode as it was, beside a step whose logits are minus infinity
-// wherever they were not needed; the head's weight in a format that can be
-// screened, in every step
+// Leaves  @decode as it was, beside a step that takes the floor's rank and
+// margin too and gives the floor too, and whose logits below it may be minus
+// infinity; the head's weight in a format that can be screened, in every step
 // Here    after steps are split, since only @decode is screened; before kernels
 // are chosen by format
 #include "codegen/catalog/Catalog.h"
@@ -69,8 +69,12 @@ struct ScreenHeadPass : impl::ScreenHeadBase<ScreenHeadPass> {
     return Head{linear, argmax, format};
   }
 
-  static void rewrite(Head head) {
+  static void rewrite(mlir::func::FuncOp screened, Head head) {
     mlir::OpBuilder builder(head.argmax);
+    mlir::Block &body = screened.getBody().front();
+    mlir::Type index = builder.getIndexType();
+    mlir::Value rank = body.addArgument(index, screened.getLoc()),
+                margin = body.addArgument(index, screened.getLoc());
     mlir::Location where = head.linear.getLoc();
     mlir::Value x = head.linear.getX(), weight = head.linear.getWeight();
     auto scores =
@@ -81,12 +85,16 @@ struct ScreenHeadPass : impl::ScreenHeadBase<ScreenHeadPass> {
         ir::LinearCoarseOp::create(builder, where, scores, x, weight);
     mlir::Value floor =
         ir::ScoreFloorOp::create(builder, where, floorType, coarse, x, weight,
-                                 head.argmax.getEligible());
+                                 rank, margin, head.argmax.getEligible());
     mlir::Value exact = ir::LinearRescoreOp::create(builder, where, scores,
                                                     coarse, floor, x, weight);
     mlir::Operation *linear = head.linear;
     linear->getResult(0).replaceAllUsesWith(exact);
     linear->erase();
+    mlir::Operation *end = body.getTerminator();
+    end->insertOperands(end->getNumOperands(), floor);
+    screened.setFunctionType(builder.getFunctionType(body.getArgumentTypes(),
+                                                     end->getOperandTypes()));
   }
 
   void runOnOperation() override {
@@ -114,11 +122,11 @@ struct ScreenHeadPass : impl::ScreenHeadBase<ScreenHeadPass> {
       if (op.getName() == weight.getName())
         op.getResult().setType(packed);
     });
-    mlir::func::FuncOp greedy = decode.clone();
-    greedy.setName("decode_greedy");
+    mlir::func::FuncOp screened = decode.clone();
+    screened.setName("decode_screened");
     getOperation().getBody()->getOperations().insertAfter(
-        mlir::Block::iterator(decode), greedy);
-    rewrite(*findHead(greedy, reason));
+        mlir::Block::iterator(decode), screened);
+    rewrite(screened, *findHead(screened, reason));
   }
 };
 

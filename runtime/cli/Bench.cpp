@@ -209,8 +209,8 @@ private:
         static_cast<double>(row.depth) + static_cast<double>(row.generate) / 2;
     const qwen_plan &plan = model.plan;
     double weights =
-        plan.decode_greedy
-            ? static_cast<double>(plan.greedy_bytes) +
+        plan.decode_screened
+            ? static_cast<double>(plan.screened_bytes) +
                   row.rescored * static_cast<double>(plan.rescored_row_bytes)
             : static_cast<double>(plan.decode_bytes);
     row.read =
@@ -243,7 +243,7 @@ private:
           return status;
         id = session.greedyToken();
         seconds += nowSeconds() - start;
-        if (model.plan.decode_greedy) {
+        if (model.plan.decode_screened) {
           rescored += session.computedLogits();
           row.mostRescored =
               std::max(row.mostRescored, session.computedLogits());

@@ -27,8 +27,8 @@ ordered_json planFields(const qwen_plan &plan) {
           {"arena_bytes", plan.arena_bytes},
           {"scratch_bytes_per_thread", plan.scratch_bytes},
           {"decode_bytes", plan.decode_bytes},
-          {"screened_head", plan.decode_greedy != nullptr},
-          {"greedy_bytes", plan.greedy_bytes},
+          {"screened_head", plan.decode_screened != nullptr},
+          {"screened_bytes", plan.screened_bytes},
           {"rescored_row_bytes", plan.rescored_row_bytes},
           {"cache_token_bytes", plan.cache_token_bytes}};
 }

@@ -40,6 +40,8 @@ public:
          "context is full)"},
         {"--ignore-stop", &ignoreStop_, "go on after stop tokens"},
         drafting_.row(),
+        {"--all-logits", &allLogits_,
+         "compute every logit for every token; the tokens are the same"},
         {"--stats", &stats_, "tell tokens, steps and times on standard error"}};
     for (const OptionRow &row : sampling_.rows())
       rows.push_back(row);
@@ -87,6 +89,8 @@ public:
     Sampler sampler(*options, model.plan.vocab_size);
     if (*tokenizer)
       forbidNonTokens(sampler, **tokenizer, model.plan.vocab_size);
+    if (allLogits_)
+      model.session->screening().stop();
     return answer(model, sampler, *tokenizer,
                   ignoreStop_ ? StopTokens() : generation->stops, *ids,
                   *lookup);
@@ -144,23 +148,38 @@ private:
         !status.ok())
       return status;
     if (stats_)
-      fprintf(stderr,
-              "prompt: %zu tokens, %.3f s; answer: %lld tokens, %lld steps, "
-              "%.3f s; %lld of %lld drafted tokens right\n",
-              ids.size(), prefill.count(), static_cast<long long>(count),
-              static_cast<long long>(lookup.steps()), decode.count(),
-              static_cast<long long>(lookup.accepted()),
-              static_cast<long long>(lookup.drafted()));
+      tell(ids.size(), prefill.count(), count, decode.count(), lookup,
+           model.session->screening());
     if (*ending == Ending::kContextFull)
       fprintf(stderr, "note: the context of %lld tokens is full\n",
               static_cast<long long>(model.plan.context));
     return *ending == Ending::kCancelled ? Status::cancelled() : Status();
   }
 
+  static void tell(size_t prompt, double prefill, int64_t count, double decode,
+                   const PromptLookup &lookup, const Screening &screening) {
+    using ll = long long;
+    fprintf(stderr,
+            "prompt: %zu tokens, %.3f s; answer: %lld tokens, %lld steps, "
+            "%.3f s; %lld of %lld drafted tokens right\n",
+            prompt, prefill, static_cast<ll>(count),
+            static_cast<ll>(lookup.steps()), decode,
+            static_cast<ll>(lookup.accepted()),
+            static_cast<ll>(lookup.drafted()));
+    if (screening.steps() > 0)
+      fprintf(stderr,
+              "screened head: %lld steps, %lld of them again for all logits, "
+              "%.0f rows scored each\n",
+              static_cast<ll>(screening.steps()),
+              static_cast<ll>(screening.missed()),
+              static_cast<double>(screening.rows()) /
+                  static_cast<double>(screening.steps()));
+  }
+
   std::optional<std::string> prompt_, idsPath_;
   std::optional<int64_t> tokens_;
   bool outputIds_ = false, chat_ = false, ignoreStop_ = false,
-       noThinking_ = false, stats_ = false;
+       noThinking_ = false, stats_ = false, allLogits_ = false;
   SamplingOptions sampling_;
   DraftingOptions drafting_;
   ModelOptions model_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <optional>
 
 namespace qwen {
 namespace {
@@ -16,7 +18,7 @@ double secondsSince(std::chrono::steady_clock::time_point start) {
 // A step over the last token and the draft of what follows it.
 class DraftedSteps {
 public:
-  DraftedSteps(Session &session, const Sampler &sampler, PromptLookup &lookup)
+  DraftedSteps(Session &session, Sampler &sampler, PromptLookup &lookup)
       : session_(session), sampler_(sampler), lookup_(lookup) {}
   ~DraftedSteps() { finish(); }
   DraftedSteps(const DraftedSteps &) = delete;
@@ -31,7 +33,7 @@ public:
     count_ = 1 + static_cast<int64_t>(draft.size());
     row_ = 0;
     Status status = count_ == 1
-                        ? decode(id)
+                        ? decodeFor(session_, sampler_, id)
                         : session_.extend({ids_, static_cast<size_t>(count_)});
     seconds_ = secondsSince(start);
     if (count_ == 1)
@@ -61,21 +63,8 @@ public:
   }
 
 private:
-  /// Leaves what the sampler needs: the greedy token may be enough.
-  Status decode(int32_t id) {
-    if (!sampler_.isGreedy())
-      return session_.decode(id);
-    Status status = session_.decode(id, Logits::kGreedy);
-    if (!status.ok() ||
-        sampler_.takes(session_.logits(), session_.greedyToken()))
-      return status;
-    // A forbidden token is the likeliest: the choice is among the others.
-    session_.truncate(session_.position() - 1);
-    return session_.decode(id);
-  }
-
   Session &session_;
-  const Sampler &sampler_;
+  Sampler &sampler_;
   PromptLookup &lookup_;
   int32_t ids_[1 + PromptLookup::kLongest] = {};
   int64_t count_ = 1, row_ = 0;
@@ -83,6 +72,33 @@ private:
 };
 
 } // namespace
+
+Status decodeFor(Session &session, Sampler &sampler, int32_t id) {
+  const bool greedy = sampler.isGreedy();
+  const std::optional<Depth> depth = sampler.depth();
+  if (!greedy && !depth)
+    return session.decode(id);
+  Screening &screening = session.screening();
+  Status status =
+      greedy ? session.decode(id, Logits::kGreedy)
+             : session.decode(id, Logits::kTop, screening.depth(*depth));
+  if (!status.ok())
+    return status;
+  if (greedy) {
+    if (sampler.takes(session.logits(), session.greedyToken()))
+      return {};
+  } else if (session.floor() == -INFINITY) {
+    return {};
+  } else {
+    const bool settled = sampler.settles(session.logits(), session.floor());
+    screening.settled(settled);
+    if (settled)
+      return {};
+  }
+  // A logit that was left out may matter: the same position with all of them.
+  session.truncate(session.position() - 1);
+  return session.decode(id);
+}
 
 Result<Ending> generate(Session &session, Sampler &sampler,
                         const StopTokens &stops, std::span<const int32_t> ids,
@@ -105,8 +121,9 @@ Result<Ending> generate(Session &session, Sampler &sampler,
   for (int64_t count = 0; maxTokens < 0 || count < maxTokens; ++count) {
     if (cancellationRequested())
       return Ending::kCancelled;
-    Result<int32_t> id = sampler.sample(session.logits(steps.row()),
-                                        session.greedyToken(steps.row()));
+    Result<int32_t> id =
+        sampler.sample(session.logits(steps.row()),
+                       session.greedyToken(steps.row()), session.floor());
     if (!id.ok())
       return id.status();
     sampler.see({&*id, 1});

@@ -21,6 +21,10 @@ enum class Ending {
   kCancelled,   // the user asked to stop
 };
 
+/// Appends `id` to the session; then `sampler` chooses from what that leaves
+/// what it would choose from all logits. kInvalid as `Session::check`.
+Status decodeFor(Session &session, Sampler &sampler, int32_t id);
+
 /// Prefills what the cache lacks of `ids`, then samples up to `maxTokens`
 /// tokens (negative: no limit) and calls `onToken` with each as soon as it is
 /// known. `ids` is the whole sequence from position 0; a prefix that the cache

@@ -96,30 +96,121 @@ bool Sampler::takes(const float *logits, int32_t greedy) const {
          std::isfinite(logits[greedy]);
 }
 
-Result<int32_t> Sampler::sample(const float *logits, int32_t greedy) {
+std::optional<Depth> Sampler::depth() const {
+  // Few choices depend on tokens e^-7 times as likely as the first; a penalty
+  // brings others nearer.
+  constexpr double kUnlikely = 7, kPenalised = 3;
+  // A penalty below 1 raises logits: one that is left out might be the largest.
+  if (options_.repetitionPenalty < 1)
+    return std::nullopt;
+  Depth depth{Screening::kMostRank, options_.temperature * kUnlikely};
+  if (options_.minP > 0)
+    depth.margin =
+        options_.temperature * std::min(kUnlikely, 1 - std::log(options_.minP));
+  if (options_.repetitionPenalty > 1)
+    depth.margin += kPenalised;
+  if (options_.temperature == 0)
+    return depth;
+  if (options_.topK > 0)
+    depth.rank = options_.topK + options_.topK / 4 + 4;
+  else if (options_.minP == 0 || options_.topP < 1)
+    return std::nullopt;
+  return depth;
+}
+
+bool Sampler::settles(const float *logits, float floor) {
+  if (floor == -INFINITY)
+    return true;
+  if (options_.repetitionPenalty < 1)
+    return false;
+  // What was below the floor is not above this afterwards: no step of the
+  // arithmetic changes an order, though it may make two equal.
+  if (options_.temperature == 0)
+    return best(logits).logit > floor;
+  const auto lowest = static_cast<float>(floor / options_.temperature);
+  gather(logits, floor);
+  std::erase_if(candidates_, [&](const Candidate &candidate) {
+    return !(candidate.logit > lowest);
+  });
+  const auto count = static_cast<int64_t>(candidates_.size());
+  const int64_t kept = options_.topK > 0 ? options_.topK : vocabSize_;
+  return count >= kept || (count > 0 && settledBy(lowest, kept - count));
+}
+
+bool Sampler::settledBy(float lowest, int64_t others) {
+  std::sort(candidates_.begin(), candidates_.end(), before);
+  const double most = candidates_[0].logit;
+  weights_.clear();
+  double sum = 0;
+  for (const Candidate &candidate : candidates_) {
+    weights_.push_back(std::exp(candidate.logit - most));
+    sum += weights_.back();
+  }
+  // Of another's weight and of all sums, with what rounding may add.
+  constexpr double kSlack = 1 + 1e-9;
+  const double weight = std::exp(lowest - most) * kSlack,
+               highest = (sum + static_cast<double>(others) * weight) * kSlack;
+  double kept = 0;
+  for (size_t count = 0; count < weights_.size(); ++count) {
+    if (count > 0 && weights_[count] < options_.minP)
+      return true;
+    kept += weights_[count];
+    if (options_.topP < 1) {
+      if (kept >= options_.topP * highest)
+        return true;
+      if (kept >= options_.topP * sum)
+        return false;
+    }
+  }
+  if (weight < options_.minP)
+    return true;
+  // All of them are kept, and perhaps others: a draw falls on one of them
+  // whatever the others add, or it doesn't.
+  const auto drawn = [&](double at) {
+    size_t i = 0;
+    while (i < weights_.size() && (at -= weights_[i]) >= 0)
+      ++i;
+    return i;
+  };
+  const size_t first = drawn(upcoming() * sum),
+               last = drawn(upcoming() * highest);
+  return last < weights_.size() && first == last;
+}
+
+double Sampler::upcoming() {
+  if (!upcoming_)
+    upcoming_ = random_.uniform();
+  return *upcoming_;
+}
+
+Candidate Sampler::best(const float *logits) const {
+  Candidate best = {-1, -INFINITY};
+  for (int32_t id = 0; id < vocabSize_; ++id) {
+    if (forbidden_[static_cast<size_t>(id)])
+      continue;
+    float logit = penalised(logits, id);
+    if (std::isfinite(logit) && logit > best.logit)
+      best = {id, logit};
+  }
+  return best;
+}
+
+Result<int32_t> Sampler::sample(const float *logits, int32_t greedy,
+                                float floor) {
   if (options_.temperature == 0) {
     if (takes(logits, greedy))
       return greedy;
-    int32_t best = -1;
-    float bestLogit = -INFINITY;
-    for (int32_t id = 0; id < vocabSize_; ++id) {
-      if (forbidden_[static_cast<size_t>(id)])
-        continue;
-      float logit = penalised(logits, id);
-      if (std::isfinite(logit) && logit > bestLogit) {
-        best = id;
-        bestLogit = logit;
-      }
-    }
-    if (best < 0)
+    const int32_t id = best(logits).id;
+    if (id < 0)
       return Status::internal("no token has a finite logit");
-    return best;
+    return id;
   }
-  filter(logits);
+  filter(logits, floor);
   if (candidates_.empty())
     return Status::internal("no token has a finite logit");
-  double at = random_.uniform() *
-              std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  double at =
+      upcoming() * std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  upcoming_.reset();
   for (size_t i = 0; i + 1 < candidates_.size(); ++i) {
     at -= weights_[i];
     if (at < 0)
@@ -130,7 +221,7 @@ Result<int32_t> Sampler::sample(const float *logits, int32_t greedy) {
 
 std::vector<std::pair<int32_t, double>>
 Sampler::distribution(const float *logits) {
-  filter(logits);
+  filter(logits, -INFINITY);
   double sum = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   std::vector<std::pair<int32_t, double>> result;
   result.reserve(candidates_.size());
@@ -139,27 +230,40 @@ Sampler::distribution(const float *logits) {
   return result;
 }
 
-void Sampler::filter(const float *logits) {
+void Sampler::gather(const float *logits, float floor) {
+  // A screened head leaves most blocks without a logit that counts.
+  constexpr int64_t kBlock = 16;
   candidates_.clear();
-  weights_.clear();
   double temperature = options_.temperature > 0 ? options_.temperature : 1;
-  for (int32_t id = 0; id < vocabSize_; ++id) {
-    if (forbidden_[static_cast<size_t>(id)])
-      continue;
-    auto logit = static_cast<float>(penalised(logits, id) / temperature);
-    if (std::isfinite(logit))
-      candidates_.push_back({id, logit});
+  for (int64_t first = 0; first < vocabSize_; first += kBlock) {
+    const int64_t end = std::min(first + kBlock, vocabSize_);
+    bool any = false;
+    for (int64_t id = first; id < end; ++id)
+      any |= logits[id] >= floor;
+    for (int64_t id = first; any && id < end; ++id) {
+      if (forbidden_[static_cast<size_t>(id)] || !(logits[id] >= floor))
+        continue;
+      auto logit = static_cast<float>(
+          penalised(logits, static_cast<int32_t>(id)) / temperature);
+      if (std::isfinite(logit))
+        candidates_.push_back({static_cast<int32_t>(id), logit});
+    }
   }
+}
+
+void Sampler::filter(const float *logits, float floor) {
+  gather(logits, floor);
+  weights_.clear();
   if (candidates_.empty())
     return;
-  if (options_.topK > 0 &&
-      options_.topK < static_cast<int64_t>(candidates_.size())) {
-    auto kth = candidates_.begin() + (options_.topK - 1);
-    std::nth_element(candidates_.begin(), kth, candidates_.end(), before);
-    float least = kth->logit;
-    std::erase_if(candidates_, [&](const Candidate &candidate) {
-      return candidate.logit < least;
-    });
+  if (options_.topK > 0) {
+    // In order, so that their sum does not depend on which others there were.
+    const auto kept =
+        std::min(static_cast<size_t>(options_.topK), candidates_.size());
+    std::partial_sort(candidates_.begin(),
+                      candidates_.begin() + static_cast<ptrdiff_t>(kept),
+                      candidates_.end(), before);
+    candidates_.resize(kept);
   }
   float most =
       std::min_element(candidates_.begin(), candidates_.end(), before)->logit;

@@ -13,9 +13,6 @@ using ll = long long;
 
 constexpr int64_t kCounterBytes = 64;
 constexpr int64_t kSpareRows = 8;
-// Every so many greedy steps their bytes are counted; where they were more than
-// a step for all logits reads, so many steps are of that kind.
-constexpr int64_t kGreedyProbe = 8, kGreedyPause = 64;
 
 struct StepRegion {
   qwen_step_fn fn;
@@ -166,19 +163,18 @@ Status Session::prefillAllLogits(
   return {};
 }
 
-Status Session::decode(int32_t id, Logits wanted) {
+Status Session::decode(int32_t id, Logits wanted, const Depth &depth) {
   if (Status status = check({&id, 1}, position()); !status.ok())
     return status;
-  bool greedy = wanted == Logits::kGreedy && plan_.decode_greedy;
-  if (greedy && pause_ > 0) {
-    --pause_;
-    greedy = false;
+  if (wanted == Logits::kAll || !plan_.decode_screened || !screening_.next()) {
+    step(plan_.decode, {&id, 1}, position(), 0);
+    return {};
   }
-  step(greedy ? plan_.decode_greedy : plan_.decode, {&id, 1}, position(), 0);
-  if (greedy && ++greedySteps_ % kGreedyProbe == 0 &&
-      plan_.greedy_bytes + computedLogits() * plan_.rescored_row_bytes >
-          plan_.decode_bytes)
-    pause_ = kGreedyPause;
+  step(plan_.decode_screened, {&id, 1}, position(), 0,
+       wanted == Logits::kTop ? depth : Depth());
+  memcpy(&floor_, scratch_.data() + plan_.floor_offset, sizeof(floor_));
+  screening_.read(computedLogits(), plan_.rescored_row_bytes,
+                  plan_.screened_bytes, plan_.decode_bytes);
   return {};
 }
 
@@ -195,7 +191,7 @@ int64_t Session::computedLogits() const {
 }
 
 void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
-                   int64_t position, int64_t logitsFrom) {
+                   int64_t position, int64_t logitsFrom, const Depth &depth) {
   preferHugeCache(position + static_cast<int64_t>(ids.size()));
   memset(counters_.data(), 0,
          static_cast<size_t>(plan_.counters * kCounterBytes));
@@ -215,10 +211,13 @@ void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
        .tokens = static_cast<int64_t>(ids.size()),
        .position = position,
        .logits_from = logitsFrom,
+       .rank = depth.rank,
+       .margin = static_cast<int64_t>(depth.margin * 256),
        .thread = 0,
        .threads = team_.threads()},
       scratchStride_};
   team_.run(runStep, &region);
+  floor_ = -std::numeric_limits<float>::infinity();
   ids_.resize(static_cast<size_t>(position));
   ids_.insert(ids_.end(), ids.begin(), ids.end());
 }

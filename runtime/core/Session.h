@@ -3,12 +3,14 @@
 #define QWEN_RUNTIME_CORE_SESSION_H
 
 #include "runtime/core/Pages.h"
+#include "runtime/core/Screening.h"
 #include "runtime/core/Status.h"
 #include "runtime/core/Team.h"
 #include "runtime/include/qwen/qwen.h"
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -24,7 +26,8 @@ struct SessionOptions {
 /// What a decode step must leave.
 enum class Logits {
   kAll,
-  kGreedy // `greedyToken`; the other logits may be minus infinity
+  kGreedy, // `greedyToken`
+  kTop     // those that reach `floor`, about as deep as asked for
 };
 
 /// The plan, weights and team must outlive the session.
@@ -70,9 +73,16 @@ public:
       std::span<const int32_t> ids,
       const std::function<Status(int64_t index, const float *logits)> &row);
 
-  /// Appends one token; then `greedyToken` is its, and `logits` unless only
-  /// the greedy token is wanted. kInvalid as `check`.
-  Status decode(int32_t id, Logits wanted = Logits::kAll);
+  /// Appends one token; then `greedyToken`, if it was wanted, and those of
+  /// `logits` that reach `floor` are its; the others are or are minus infinity.
+  /// kInvalid as `check`.
+  Status decode(int32_t id, Logits wanted = Logits::kAll,
+                const Depth &depth = {});
+
+  /// Minus infinity where the last step left all logits.
+  float floor() const { return floor_; }
+
+  Screening &screening() { return screening_; }
 
   /// Rows of logits that the last step computed.
   int64_t computedLogits() const;
@@ -103,7 +113,7 @@ private:
   void preferHugeCache(int64_t positions);
   // Runs `fn` on tokens that belong at `position` and leaves them in the cache.
   void step(qwen_step_fn fn, std::span<const int32_t> ids, int64_t position,
-            int64_t logitsFrom);
+            int64_t logitsFrom, const Depth &depth = {});
 
   const qwen_plan &plan_;
   const uint8_t *tensors_;
@@ -111,7 +121,8 @@ private:
   int64_t chunk_ = 1;       // of `prefill`
   int64_t logitsChunk_ = 1; // of `prefillAllLogits`
   int64_t scratchStride_ = 0;
-  int64_t greedySteps_ = 0, pause_ = 0; // of `decode`
+  Screening screening_;
+  float floor_ = -std::numeric_limits<float>::infinity();
   bool hugeCache_ = false;
   Pages cache_, arena_, scratch_, counters_;
   std::vector<int32_t> ids_;

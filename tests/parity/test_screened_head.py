@@ -2,6 +2,7 @@
 """A screened head decodes the full head's tokens, whatever the head's rows are, and gives every logit where it is asked for."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -55,21 +56,56 @@ def test_every_logit_is_there_where_asked_for(pair):
     assert np.isfinite(screened).all()
 
 
-@pytest.mark.parametrize("options", [("--temperature", 1, "--seed", 3), ("--repetition-penalty", 1.3)])
-def test_other_choices_see_every_logit(pair, options):
-    screened, full = (
-        succeed(app.path, "run", "--ids", write_ids(app.path.parent / "ids", IDS), "--output-ids", "-n", COUNT,
-                "--ignore-stop", *options)
-        for app in pair
-    )  # fmt: skip
-    assert screened == full
+CHOICES = {
+    "all": ("--temperature", 1),
+    "top-p": ("--temperature", 1, "--top-p", 0.5),
+    "top-k": ("--temperature", 0.3, "--top-k", 20),
+    "top-k one": ("--temperature", 1, "--top-k", 1),
+    "top-k most": ("--temperature", 0.1, "--top-k", V - 1),
+    "model": ("--temperature", 0.1, "--top-k", 20, "--top-p", 0.8, "--repetition-penalty", 1.1),
+    "min-p": ("--temperature", 0.1, "--min-p", 0.3),
+    "penalty": ("--temperature", 0, "--repetition-penalty", 1.3),
+    "reward": ("--temperature", 0.2, "--top-k", 5, "--repetition-penalty", 0.8),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_choices_are_the_full_heads(pair, choice):
+    for seed in range(6):
+        ids = [(seed * 97 + i * i) % V for i in range(8)]
+        options = (*CHOICES[choice], "--seed", seed)
+        full = pair[1].generate(ids, COUNT, *options)
+        assert len(full) == COUNT
+        assert pair[0].generate(ids, COUNT, *options) == full
+        assert pair[0].generate(ids, COUNT, *options, "--all-logits") == full
+        assert pair[0].generate(ids, COUNT, *options, "--prompt-lookup", "always", "--threads", 3) == full
+
+
+def screening(app, *options):
+    """Steps with the screened head; of them, those that were repeated with all logits."""
+    done = execute(app.path, "run", "--ids", write_ids(app.path.parent / "ids", IDS), "--output-ids", "-n", COUNT,
+                   "--ignore-stop", "--prompt-lookup", "off", "--seed", 1, "--stats", *options)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"screened head: (\d+) steps, (\d+) of them again", done.stderr)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def test_choices_among_the_largest_are_screened(pair):
+    screened, full = pair
+    for choice in ("top-k", "top-k one", "model", "min-p", "penalty"):
+        steps, missed = screening(screened, *CHOICES[choice])
+        assert 0 < steps < COUNT and missed <= steps
+        assert screening(screened, *CHOICES[choice], "--all-logits") == (0, 0)
+        assert screening(full, *CHOICES[choice]) == (0, 0)
+    for choice in ("all", "top-p", "reward"):
+        assert screening(screened, *CHOICES[choice]) == (0, 0)
 
 
 def test_bench_and_info_tell_what_is_read(pair):
     screened, full = (json.loads(succeed(app.path, "info", "--json"))["plan"] for app in pair)
     assert screened["screened_head"] and not full["screened_head"]
     head = V * 256 * 17 // 16
-    assert screened["decode_bytes"] - screened["greedy_bytes"] >= head * 4 // 9
+    assert screened["decode_bytes"] - screened["screened_bytes"] >= head * 4 // 9
     rows = json.loads(succeed(pair[0].path, "bench", "-p", 8, "-n", 16, "-r", 1, "--json"))["results"]
     assert 0 < rows[0]["rescored_rows"] <= rows[0]["rescored_rows_most"] <= V + 15
 

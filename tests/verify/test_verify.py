@@ -179,7 +179,7 @@ def test_a_screened_head(folder, tmp_path):
     model, options = folder / "qwen2_untied", (*SCREENED, "--context", 64)
     app = compile_model(model, tmp_path / "app", *options)
     found, text = verify(app.path)
-    assert "verdict: " + found == GOOD and re.search(r"screen +ok +2 runs", text), text
+    assert "verdict: " + found == GOOD and re.search(r"screen +ok +6 runs", text), text
     data, start = tensor_section(tmp_path / "app.weights")
     at = start + packed_places(model, options)["lm_head.weight"]
     rows, columns = models.TINY["qwen2_untied"]["config"]["vocab_size"], 128

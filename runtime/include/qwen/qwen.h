@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define QWEN_ABI_VERSION 4u
+#define QWEN_ABI_VERSION 5u
 
 /* What a thread of the team gets for one step. All threads of a step get equal
  * values but for `scratch` and `thread`. */
@@ -29,9 +29,10 @@ typedef struct qwen_step_args {
   const int32_t *ids; /* [T] token ids, each in [0, V) */
   int64_t tokens;     /* T; 1 for decode, 1..plan->prefill_chunk for prefill */
   int64_t position;   /* tokens already in the cache; position + T <= context */
-  int64_t logits_from; /* first row, 0..T, whose logits are wanted; T -
-                          logits_from <= plan->logits_rows */
-  int64_t thread;      /* 0..threads-1 */
+  int64_t logits_from;  /* first row, 0..T, whose logits are wanted; T -
+                           logits_from <= plan->logits_rows */
+  int64_t rank, margin; /* of a screened step's floor: see decode_screened */
+  int64_t thread;       /* 0..threads-1 */
   int64_t threads;
 } qwen_step_args;
 
@@ -63,17 +64,22 @@ typedef struct qwen_plan {
   int64_t argmax_offset; /* in the arena: i32 [logits_rows], the greedy token of
                             each logits row */
   int64_t decode_bytes;  /* weight bytes one decode step reads, for GB/s */
-  int64_t cache_token_bytes; /* cache bytes of one token over all layers */
-  int64_t greedy_bytes; /* weight bytes one greedy step reads whatever the token
-                         */
-  int64_t rescored_row_bytes; /* weight bytes of one row of logits that a greedy
-                                 step computes */
+  int64_t cache_token_bytes;  /* cache bytes of one token over all layers */
+  int64_t screened_bytes;     /* weight bytes one screened step reads whatever
+                                 the token */
+  int64_t rescored_row_bytes; /* weight bytes of one row of logits that a
+                                 screened step computes */
+  int64_t floor_offset;       /* in every thread's scratch: f32, the floor that
+                                 a screened step leaves */
   qwen_step_fn decode;        /* T = 1 */
   qwen_step_fn prefill;       /* any T */
-  qwen_step_fn decode_greedy; /* T = 1: the token of `decode`, whose logits hold
-                                 what `decode` gives or minus infinity where no
-                                 token could be the largest; null unless the
-                                 head is screened */
+  qwen_step_fn decode_screened; /* T = 1: logits hold what `decode` gives, or
+                                   minus infinity where that is below the floor.
+                                   That is `margin` 256ths below a logit, so of
+                                   margin 0 and rank 0 the token is `decode`'s;
+                                   with another rank it is no lower than a guess
+                                   that about so many reach. Null unless the
+                                   head is screened */
   const char *taps; /* JSON text: by step, where each result lies when the step
                        ends; empty unless built with taps. "decode" and
                        "prefill" are arrays of {"name", "kernel", "rows": "all"

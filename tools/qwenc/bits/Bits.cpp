@@ -202,7 +202,7 @@ llvm::Error Measured::open(llvm::ArrayRef<double> wanted) {
     return said();
   const TensorIndex &tensors = *stages->source().tensors;
   if (auto greedy = stages->after("screen-head")
-                        .lookupSymbol<mlir::func::FuncOp>("decode_greedy"))
+                        .lookupSymbol<mlir::func::FuncOp>("decode_screened"))
     greedy.walk([&](ir::LinearCoarseOp op) {
       screened = op.getWeight().getDefiningOp<ir::WeightOp>().getName().str();
     });

@@ -187,7 +187,7 @@ private:
       row.fileBytes = info.at("weights").at("bytes").get<int64_t>();
       const nlohmann::json &plan = info.at("plan");
       row.tokenBytes =
-          plan.at(plan.at("screened_head").get<bool>() ? "greedy_bytes"
+          plan.at(plan.at("screened_head").get<bool>() ? "screened_bytes"
                                                        : "decode_bytes");
     } catch (const nlohmann::json::exception &) {
       return userError("`" + app.path + " info` does not tell its size");

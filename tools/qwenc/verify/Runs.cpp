@@ -123,6 +123,21 @@ private:
   }
 };
 
+/// Ways to choose a token that look at the largest logits alone.
+std::vector<std::vector<std::string>> screenedChoices() {
+  const std::vector<std::string> plain = {"--repetition-penalty", "1"};
+  std::vector<std::vector<std::string>> choices = {
+      {"--temperature", "0"},
+      {"--temperature", "1", "--top-k", "8", "--top-p", "1", "--min-p", "0",
+       "--seed", "1"}};
+  for (std::vector<std::string> &choice : choices)
+    choice.insert(choice.end(), plain.begin(), plain.end());
+  choices.push_back({"--temperature", "0.7", "--top-k", "20", "--top-p", "0.8",
+                     "--min-p", "0", "--seed", "2", "--repetition-penalty",
+                     "1.1"});
+  return choices;
+}
+
 } // namespace
 
 llvm::Expected<Runs> compareRuns(const Executable &executable,
@@ -141,34 +156,31 @@ llvm::Expected<Runs> compareRuns(const Executable &executable,
 llvm::Expected<Runs> compareScreened(const Executable &executable,
                                      const reference::Ids &ids,
                                      int64_t context) {
-  // The least of the probability is the likeliest token's alone; a draw sees
-  // all logits.
-  const std::vector<std::string> draw = {"--temperature", "1",   "--top-k", "0",
-                                         "--top-p",       "1e-9"},
-                                 greedy = {"--temperature", "0"},
-                                 plain = {"--repetition-penalty", "1",
-                                          "--prompt-lookup", "off"};
   Runs runs;
   const int64_t count =
       std::min(kScreenedTokens, context - int64_t(ids.size()));
-  std::string wanted;
-  for (int64_t threads : {0, 1, 3}) {
-    if (count <= 1)
-      break;
-    std::vector<std::string> sampling = threads == 0 ? draw : greedy;
-    sampling.insert(sampling.end(), plain.begin(), plain.end());
-    llvm::Expected<std::string> given =
-        executable.tokens(ids, count, std::max<int64_t>(threads, 1), sampling);
-    if (!given)
-      return given.takeError();
-    if (threads == 0) {
-      wanted = *given;
-      continue;
+  for (const std::vector<std::string> &sampling : screenedChoices()) {
+    std::string wanted;
+    for (int64_t threads : {0, 1, 3}) {
+      if (count <= 1)
+        break;
+      std::vector<std::string> all = {"--prompt-lookup", "off"};
+      all.insert(all.end(), sampling.begin(), sampling.end());
+      if (threads == 0)
+        all.push_back("--all-logits");
+      llvm::Expected<std::string> given =
+          executable.tokens(ids, count, std::max<int64_t>(threads, 1), all);
+      if (!given)
+        return given.takeError();
+      if (threads == 0) {
+        wanted = *given;
+        continue;
+      }
+      ++runs.count;
+      if (*given != wanted && runs.difference.empty())
+        runs.difference = way(threads, "a screened head, tokens differ from a "
+                                       "choice among all logits");
     }
-    ++runs.count;
-    if (*given != wanted && runs.difference.empty())
-      runs.difference = way(threads, "a screened head, tokens differ from a "
-                                     "choice among all logits");
   }
   return runs;
 }

@@ -141,7 +141,7 @@ reference::Rows idRow(int32_t id) {
 llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
-                const reference::Ids &ids, TapRows *greedy) {
+                const reference::Ids &ids, TapRows *screened) {
   TapRows taps;
   Complaints complaints(module.getContext());
   reference::Interpreter interpreter(
@@ -156,20 +156,20 @@ interpretDecode(mlir::ModuleOp module,
   if (mlir::failed(interpreter.run(
           decode, {reference::Ids{ids.back()}, count, int64_t(0)})))
     return complaints.take();
-  auto other = module.lookupSymbol<mlir::func::FuncOp>("decode_greedy");
-  if (!greedy || !other)
+  auto other = module.lookupSymbol<mlir::func::FuncOp>("decode_screened");
+  if (!screened || !other)
     return taps;
   TapRows kept = std::move(taps);
   taps.clear();
-  auto results =
-      interpreter.run(other, {reference::Ids{ids.back()}, count, int64_t(0)});
+  auto results = interpreter.run(other, {reference::Ids{ids.back()}, count,
+                                         int64_t(0), kScreenedRank, kNoMargin});
   if (mlir::failed(results))
     return complaints.take();
-  *greedy = std::move(taps);
+  *screened = std::move(taps);
   other.walk([&](ir::ArgmaxOp op) {
     for (const reference::HostValue &value : *results)
       if (const auto *token = std::get_if<reference::Ids>(&value))
-        (*greedy)[ir::tapName(op)] = idRow(token->front());
+        (*screened)[ir::tapName(op)] = idRow(token->front());
   });
   return kept;
 }

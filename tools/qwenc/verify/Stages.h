@@ -76,13 +76,17 @@ mlir::func::FuncOp decodeOf(mlir::ModuleOp module);
 /// A token as a tap.
 reference::Rows idRow(int32_t id);
 
+/// The logits that a screened step has to leave, and a margin that all are in.
+inline constexpr int64_t kScreenedRank = 4, kNoMargin = int64_t(1) << 30;
+
 /// What one token's step gives for the last of `ids`, after one step of the
-/// others; the rest as `interpret`. Where there is a @decode_greedy, `greedy`
-/// becomes what that gives for it, its token among it.
+/// others; the rest as `interpret`. Where there is a @decode_screened,
+/// `screened` becomes what that gives for it with a floor of kScreenedRank, its
+/// token among it.
 llvm::Expected<TapRows>
 interpretDecode(mlir::ModuleOp module,
                 const reference::ParameterSource &parameters,
-                const reference::Ids &ids, TapRows *greedy = nullptr);
+                const reference::Ids &ids, TapRows *screened = nullptr);
 
 /// What every op of the module's step gives for `ids`, in f64; of @prefill in a
 /// split module. With `exactRows` quantising loses nothing. The error is that

@@ -494,7 +494,7 @@ private:
   }
 
   llvm::Error judgeScreen() {
-    if (!stages->after("partition").lookupSymbol("decode_greedy"))
+    if (!stages->after("partition").lookupSymbol("decode_screened"))
       return llvm::Error::success();
     llvm::Expected<Runs> runs = compareScreened(*plain, ids, *build.context);
     if (!runs)

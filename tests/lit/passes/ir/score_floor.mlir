@@ -5,8 +5,8 @@
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x1xf32>
 
-func.func @score_floor(%c: !c, %x: !x, %w: !w) {
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+func.func @score_floor(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -17,9 +17,9 @@ func.func @score_floor(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8_0", "stored">
 !f = tensor<?x1xf32>
 
-func.func @score_floor_c1(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c1(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{not packed}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -30,9 +30,9 @@ func.func @score_floor_c1(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x1xf32>
 
-func.func @score_floor_c1(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c1(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{x has width 128, the weight takes 256}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -43,9 +43,9 @@ func.func @score_floor_c1(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x1xf32>
 
-func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c2(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{the scores have width 500, not 512}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -56,9 +56,9 @@ func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x2xf32>
 
-func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c2(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{the floor has width 2, not 1}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -69,9 +69,9 @@ func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<1x1xf32>
 
-func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c2(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{has other rows than the scores}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 500 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 500 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -82,9 +82,9 @@ func.func @score_floor_c2(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x1xf32>
 
-func.func @score_floor_c3(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c3(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{513 of 512 rows cannot be eligible}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 513 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 513 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }
 
@@ -95,8 +95,8 @@ func.func @score_floor_c3(%c: !c, %x: !x, %w: !w) {
 !w = !qwen.weight<[512, 256], "q8g32s", "panel16">
 !f = tensor<?x1xf32>
 
-func.func @score_floor_c3(%c: !c, %x: !x, %w: !w) {
+func.func @score_floor_c3(%c: !c, %x: !x, %w: !w, %r: index, %m: index) {
   // expected-error@+1 {{0 of 512 rows cannot be eligible}}
-  %y = qwen.score_floor %c, %x, %w {eligible = 0 : i64} : (!c, !x, !w) -> !f
+  %y = qwen.score_floor %c, %x, %w rank %r margin %m {eligible = 0 : i64} : (!c, !x, !w, index, index) -> !f
   return
 }

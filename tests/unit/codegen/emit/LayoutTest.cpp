@@ -40,12 +40,12 @@ struct Layout : testing::Test {
 
 #define AT(field) offsetof(qwen_step_args, field)
 TEST_F(Layout, StepArgs) {
-  EXPECT_EQ(
-      offsetsOf(stepArgsType(&context)),
-      (std::vector<uint64_t>{AT(weights), AT(cache), AT(arena), AT(scratch),
-                             AT(counters), AT(team), AT(barrier), AT(ids),
-                             AT(tokens), AT(position), AT(logits_from),
-                             AT(thread), AT(threads), sizeof(qwen_step_args)}));
+  EXPECT_EQ(offsetsOf(stepArgsType(&context)),
+            (std::vector<uint64_t>{
+                AT(weights), AT(cache), AT(arena), AT(scratch), AT(counters),
+                AT(team), AT(barrier), AT(ids), AT(tokens), AT(position),
+                AT(logits_from), AT(rank), AT(margin), AT(thread), AT(threads),
+                sizeof(qwen_step_args)}));
 }
 #undef AT
 
@@ -78,11 +78,12 @@ TEST_F(Layout, Plan) {
                                    AT(argmax_offset),
                                    AT(decode_bytes),
                                    AT(cache_token_bytes),
-                                   AT(greedy_bytes),
+                                   AT(screened_bytes),
                                    AT(rescored_row_bytes),
+                                   AT(floor_offset),
                                    AT(decode),
                                    AT(prefill),
-                                   AT(decode_greedy),
+                                   AT(decode_screened),
                                    AT(taps),
                                    AT(next),
                                    sizeof(qwen_plan)}));

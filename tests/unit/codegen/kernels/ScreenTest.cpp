@@ -199,8 +199,10 @@ protected:
       ADD_FAILURE() << failure;
   }
 
-  /// Calls a kernel with these hosts; T comes before the last.
-  void call(const KernelSymbol &which, std::vector<void *> hosts) const {
+  /// Calls a kernel with these hosts; T comes before the last, of the floor
+  /// rank and margin too.
+  void call(const KernelSymbol &which, std::vector<void *> hosts, int rank = 0,
+            int margin = 0) const {
     std::vector<halide_buffer_t> buffers(hosts.size());
     std::vector<halide_buffer_t *> b;
     for (size_t i = 0; i < hosts.size(); ++i) {
@@ -217,7 +219,8 @@ protected:
     case 6:
       return with(b[0], b[1], b[2], b[3], b[4], 1, b[5]);
     case 9:
-      return with(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], 1, b[8]);
+      return with(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], 1, rank,
+                  margin, b[8]);
     case 10:
       return with(b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], 1,
                   b[9]);
@@ -252,35 +255,50 @@ int64_t best(const std::vector<float> &scores) {
 
 TEST_F(Screen, GivesTheFullHeadsTokenAndBits) {
   int64_t closed = 0;
-  for (Case &made : cases()) {
-    SCOPED_TRACE(made.name);
-    Packed exact("q8g32", made.stored), split("q8g32s", made.stored);
-    Rows &x = made.x;
-    std::vector<float> all(9 * kPadded), rough(9 * kPadded), few(9 * kPadded),
-        floor(9 * 16);
-    scores(x, exact, split, all, rough);
-    call(least, {rough.data(), x.values.data(), x.scales.data(), x.sums.data(),
-                 split.at(0, 0), split.at(1, 0), split.at(2, 0), split.at(3, 0),
-                 floor.data()});
-    for (int64_t row = 0; row < kPadded; row += kChunk)
-      call(rescore,
-           {&rough[size_t(row)], floor.data(), x.values.data(), x.scales.data(),
-            x.sums.data(), split.at(0, row), split.at(1, row), split.at(2, row),
-            split.at(3, row), &few[size_t(row)]});
+  for (Case &made : cases())
+    for (auto [rank, margin] : {std::pair(0, 0), std::pair(0, 300),
+                                std::pair(8, 1 << 20), std::pair(8, 100)}) {
+      SCOPED_TRACE(made.name + ", rank " + std::to_string(rank) + ", margin " +
+                   std::to_string(margin));
+      Packed exact("q8g32", made.stored), split("q8g32s", made.stored);
+      Rows &x = made.x;
+      std::vector<float> all(9 * kPadded), rough(9 * kPadded), few(9 * kPadded),
+          floor(9 * 16);
+      scores(x, exact, split, all, rough);
+      call(least,
+           {rough.data(), x.values.data(), x.scales.data(), x.sums.data(),
+            split.at(0, 0), split.at(1, 0), split.at(2, 0), split.at(3, 0),
+            floor.data()},
+           rank, margin);
+      for (int64_t row = 0; row < kPadded; row += kChunk)
+        call(rescore, {&rough[size_t(row)], floor.data(), x.values.data(),
+                       x.scales.data(), x.sums.data(), split.at(0, row),
+                       split.at(1, row), split.at(2, row), split.at(3, row),
+                       &few[size_t(row)]});
 
-    for (int64_t n = 0; n < kRows; ++n) {
-      const bool left = few[size_t(n)] == kLowest && all[size_t(n)] != kLowest;
-      closed += left;
-      if (left)
-        ASSERT_LT(all[size_t(n)], floor[0]) << n;
-      else
-        ASSERT_EQ(std::bit_cast<uint32_t>(few[size_t(n)]),
-                  std::bit_cast<uint32_t>(all[size_t(n)]))
-            << n;
+      for (int64_t n = 0; n < kRows; ++n) {
+        const bool left =
+            few[size_t(n)] == kLowest && all[size_t(n)] != kLowest;
+        closed += left;
+        if (left)
+          ASSERT_LT(all[size_t(n)], floor[0]) << n;
+        else
+          ASSERT_EQ(std::bit_cast<uint32_t>(few[size_t(n)]),
+                    std::bit_cast<uint32_t>(all[size_t(n)]))
+              << n;
+      }
+      if (!std::isnan(all[0]) && rank == 0)
+        ASSERT_EQ(best(few), best(all));
+      // The margin is of the best score, or the rank's guess is higher.
+      if (rank == 0 && margin > 0 && made.name == "one row above all")
+        EXPECT_FLOAT_EQ(floor[0], all[size_t(best(all))] - 300 / 256.0f);
+      if (rank > 0 && made.name == "random") {
+        int64_t reach = 0;
+        for (int64_t n = 0; n < kEligible; ++n)
+          reach += rough[size_t(n)] >= floor[0];
+        EXPECT_TRUE(margin == 100 || (reach >= 8 && reach < 24)) << reach;
+      }
     }
-    if (!std::isnan(all[0]))
-      ASSERT_EQ(best(few), best(all));
-  }
   // It does leave rows out.
   EXPECT_GT(closed, 10 * kRows);
 }

@@ -95,6 +95,54 @@ TEST_F(Generator, DraftsChangeNoToken) {
     }
 }
 
+// The tokens of a screened head are those of all logits, with drafts and
+// without, though choices among many are not all settled by part of them.
+TEST_F(Generator, AScreenedHeadChangesNoToken) {
+  const std::vector<int32_t> prompt = {20, 21, 22, 23, 24, 25, 60, 61, 20, 21};
+  const SamplerOptions ways[] = {
+      {},
+      {.repetitionPenalty = 1.5},
+      {.repetitionPenalty = 0.5},
+      {.temperature = 1, .topK = 1},
+      {.temperature = 1, .topK = 3},
+      {.temperature = 0.7, .topK = 20, .topP = 0.8, .repetitionPenalty = 1.1},
+      {.temperature = 0.2, .topK = 50, .topP = 0.95},
+      {.temperature = 0.3, .minP = 0.2},
+      {.temperature = 0.1, .topK = toy::kVocab},
+      {.temperature = 1, .topP = 0.5}};
+  std::unique_ptr<Session> screened = std::move(*Session::create(
+      toy::screenedPlan(), tensors.data(), *team, {.poison = true}));
+  for (SamplerOptions way : ways)
+    for (uint64_t seed : {1, 2, 3}) {
+      way.seed = seed;
+      sampler = Sampler(way, toy::kVocab);
+      sampler.forbid(30);
+      session->truncate(0);
+      ASSERT_TRUE(go(prompt, 200).ok());
+      const std::vector<int32_t> expected = out;
+      for (PromptLookup::When when :
+           {PromptLookup::When::kNever, PromptLookup::When::kAlways}) {
+        PromptLookup lookup(toy::kContext, toy::kLogitsRows, when);
+        Sampler again(way, toy::kVocab);
+        again.forbid(30);
+        screened->truncate(0);
+        out.clear();
+        ASSERT_TRUE(generate(
+                        *screened, again, {}, prompt, 200,
+                        [&](int32_t id) -> Status {
+                          out.push_back(id);
+                          return {};
+                        },
+                        lookup)
+                        .ok());
+        EXPECT_EQ(out, expected)
+            << "top-k " << way.topK << ", temperature " << way.temperature;
+      }
+    }
+  EXPECT_GT(screened->screening().missed(), 5);
+  EXPECT_GT(screened->screening().steps(), 10 * screened->screening().missed());
+}
+
 TEST_F(Generator, DraftsThatAreRightSaveSteps) {
   std::vector<int32_t> prompt;
   for (int32_t id = 20; id < 40; ++id)

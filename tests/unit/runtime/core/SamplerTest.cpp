@@ -181,10 +181,125 @@ TEST(Sampler, GreedyTakesTheGeneratedChoiceUnlessItMayNot) {
   EXPECT_EQ(*penalised.sample(logits.data(), 1), 1);
 }
 
-TEST(Sampler, TiesAtTopKStay) {
+TEST(Sampler, TiesAtTopKGoToTheLowestIds) {
   std::vector<float> logits = {1, 3, 2, 2, 2};
-  Sampler sampler({.temperature = 1, .topK = 2}, 5);
-  EXPECT_EQ(sampler.distribution(logits.data()).size(), 4u);
+  Sampler sampler({.temperature = 1, .topK = 3}, 5);
+  std::vector<int32_t> ids;
+  for (auto [id, probability] : sampler.distribution(logits.data()))
+    ids.push_back(id);
+  EXPECT_EQ(ids, (std::vector<int32_t>{1, 2, 3}));
+}
+
+// Whatever lies below a floor that settles the choice, and whatever the floor,
+// it gives what all logits give, from the same random number.
+TEST(Sampler, WhatSettlesAChoiceGivesTheTokenOfAllLogits) {
+  constexpr int64_t kVocab = 200;
+  const SamplerOptions ways[] = {
+      {.temperature = 1, .topK = 1},
+      {.temperature = 1, .topK = 5},
+      {.temperature = 0.01, .topK = 20},
+      {.temperature = 0.7, .topK = 20, .topP = 0.8, .repetitionPenalty = 1.1},
+      {.temperature = 3, .topK = 3, .topP = 0.5, .minP = 0.2},
+      {.temperature = 1, .topK = 8, .minP = 0.3},
+      {.temperature = 1, .topK = kVocab},
+      {.temperature = 1, .topK = 10 * kVocab, .topP = 0.9},
+      {.temperature = 1.3, .minP = 0.1},
+      {.temperature = 1, .minP = 1},
+      {.temperature = 1, .topP = 0.3},
+      {.temperature = 0, .repetitionPenalty = 2},
+      {.temperature = 1, .topK = 2, .repetitionPenalty = 5},
+  };
+  const float nan = NAN;
+  int64_t settled[2] = {0, 0};
+  for (SamplerOptions options : ways)
+    for (uint64_t seed = 0; seed < 300; ++seed) {
+      options.seed = seed;
+      Random random(seed + 1000);
+      std::vector<float> logits = someLogits(kVocab, seed);
+      // Coarse steps make ties; some rows stand out, some are no numbers.
+      for (float &logit : logits)
+        logit = seed % 3 == 0 ? std::round(logit) : logit;
+      for (int i = 0; i < 4; ++i)
+        logits[static_cast<size_t>(random.uniform() * kVocab)] +=
+            static_cast<float>(6 * random.uniform());
+      if (seed % 7 == 0)
+        logits[3] = nan;
+      std::vector<float> sorted = logits;
+      std::erase_if(sorted, [](float logit) { return std::isnan(logit); });
+      std::sort(sorted.rbegin(), sorted.rend());
+      const float floor = sorted[static_cast<size_t>(random.uniform() * 30)];
+      std::vector<float> few = logits, near = logits;
+      for (size_t i = 0; i < few.size(); ++i)
+        if (few[i] < floor) {
+          few[i] = -INFINITY;
+          near[i] = std::nextafter(floor, -INFINITY);
+        }
+      const auto prepared = [&] {
+        Sampler sampler(options, kVocab);
+        sampler.see(std::vector<int32_t>{1, 2, 3, 50, 51, 52, 53, 54});
+        sampler.forbid(static_cast<int32_t>(
+            std::max_element(few.begin(), few.begin() + 3) - few.begin()));
+        return sampler;
+      };
+      Sampler sampler = prepared();
+      const bool yes = sampler.settles(few.data(), floor);
+      ++settled[yes];
+      // Asked in vain, it draws as if it had not been.
+      Sampler all = prepared();
+      const int32_t token = *all.sample(logits.data(), -1);
+      if (!yes) {
+        EXPECT_EQ(*sampler.sample(logits.data(), -1), token);
+        continue;
+      }
+      EXPECT_EQ(*sampler.sample(few.data(), -1, floor), token)
+          << "seed " << seed << " top-k " << options.topK;
+      Sampler other = prepared();
+      EXPECT_EQ(*other.sample(near.data(), -1), token)
+          << "seed " << seed << " top-k " << options.topK;
+      EXPECT_EQ(*sampler.sample(logits.data(), -1),
+                *all.sample(logits.data(), -1));
+    }
+  EXPECT_GT(settled[0], 300);
+  EXPECT_GT(settled[1], 300);
+}
+
+TEST(Sampler, AFloorSettlesOnlyWhatIsAboveIt) {
+  const float low = -INFINITY;
+  std::vector<float> logits = {4, 3, 3, low, low};
+  const auto settles = [&](const SamplerOptions &options, float floor) {
+    return Sampler(options, 5).settles(logits.data(), floor);
+  };
+  EXPECT_TRUE(settles({.temperature = 1, .topK = 1}, 3));
+  EXPECT_FALSE(settles({.temperature = 1, .topK = 1}, 4)); // one may equal it
+  EXPECT_FALSE(settles({.temperature = 1, .topK = 1}, NAN));
+  EXPECT_TRUE(settles({.temperature = 1, .topK = 3}, 2));
+  // Two logits that differ are equal once divided.
+  float under = 1.5f;
+  while (static_cast<float>(under / 1.5) !=
+         static_cast<float>(std::nextafter(under, 2.0f) / 1.5))
+    under = std::nextafter(under, 2.0f);
+  logits = {std::nextafter(under, 2.0f), low, low, low, low};
+  EXPECT_TRUE(settles({.temperature = 1, .topK = 1}, under));
+  EXPECT_FALSE(settles({.temperature = 1.5, .topK = 1}, under));
+  // All of them may be asked for, but not of a part of them.
+  EXPECT_FALSE(settles({.temperature = 1}, 1));
+  EXPECT_TRUE(settles({.temperature = 1}, low));
+  EXPECT_FALSE(settles({.temperature = 0, .repetitionPenalty = 0.9}, 0));
+  EXPECT_TRUE(settles({.temperature = 0}, under));
+  EXPECT_FALSE(settles({.temperature = 0}, logits[0]));
+}
+
+TEST(Sampler, OnlyChoicesAmongTheLargestHaveADepth) {
+  const auto deep = [](const SamplerOptions &options) {
+    return Sampler(options, 5).depth().has_value();
+  };
+  EXPECT_TRUE(deep({.temperature = 1, .topK = 20}));
+  EXPECT_TRUE(deep({.temperature = 1, .minP = 0.1}));
+  EXPECT_TRUE(deep({.repetitionPenalty = 1.1}));
+  EXPECT_FALSE(deep({.temperature = 1}));
+  EXPECT_FALSE(deep({.temperature = 1, .topP = 0.9}));
+  EXPECT_FALSE(deep({.temperature = 1, .topP = 0.9, .minP = 0.1}));
+  EXPECT_FALSE(deep({.temperature = 1, .topK = 20, .repetitionPenalty = 0.9}));
 }
 
 TEST(Sampler, LogitsThatAreNotFiniteAreNeverChosen) {

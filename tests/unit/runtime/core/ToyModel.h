@@ -23,6 +23,10 @@ constexpr int64_t kVocab = 300, kContext = 300, kChunk = 8, kLogitsRows = 4;
 /// cache. [V]
 std::vector<float> expectedLogits(std::span<const int32_t> ids);
 
+/// The toy's plan with a screened head: of rank 0 the floor is the margin below
+/// the largest logit, of another the larger of that and the logit of this rank.
+const qwen_plan &screenedPlan();
+
 /// Ids 0..255 are the bytes; the added tokens follow.
 constexpr int32_t kEndId = 256, kStartId = 257, kUnusedId = 258;
 constexpr int64_t kTokens = 259; // ids from here to V are padding rows

@@ -2,7 +2,10 @@
 // object holds.
 #include "tests/unit/runtime/core/ToyModel.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <cstring>
 #include <unistd.h>
 
 namespace qwen::toy {
@@ -10,6 +13,7 @@ namespace {
 
 constexpr int64_t kLogitsStride = 304; // roundUp(V, 16)
 constexpr int64_t kCounters = 3;
+constexpr int64_t kFloorOffset = 64; // in scratch
 constexpr int64_t kLogitsOffset = 4096;
 constexpr int64_t kArgmaxOffset =
     kLogitsOffset + (kLogitsRows + 8) * kLogitsStride * 4;
@@ -70,6 +74,26 @@ void step(const qwen_step_args *args) {
   args->barrier(args->team, args->thread);
 }
 
+// Every thread finds the floor in scratch of its own; the first one drops what
+// is below.
+void screenedStep(const qwen_step_args *args) {
+  step(args);
+  auto *logits = reinterpret_cast<float *>(args->arena + kLogitsOffset);
+  std::vector<float> sorted(logits, logits + kVocab);
+  std::sort(sorted.rbegin(), sorted.rend());
+  float floor = sorted[0] - static_cast<float>(args->margin) / 256;
+  if (args->rank > 0)
+    floor = std::max(
+        floor, sorted[static_cast<size_t>(std::min(args->rank, kVocab) - 1)]);
+  memcpy(args->scratch + kFloorOffset, &floor, sizeof(floor));
+  args->barrier(args->team, args->thread);
+  if (args->thread == 0)
+    for (int64_t v = 0; v < kVocab; ++v)
+      if (logits[v] < floor)
+        logits[v] = -INFINITY;
+  args->barrier(args->team, args->thread);
+}
+
 } // namespace
 
 std::vector<float> expectedLogits(std::span<const int32_t> ids) {
@@ -113,11 +137,25 @@ extern "C" const qwen_plan qwen_model_plan = {
     .argmax_offset = kArgmaxOffset,
     .decode_bytes = 64,
     .cache_token_bytes = 4,
-    .greedy_bytes = 0,
+    .screened_bytes = 0,
     .rescored_row_bytes = 0,
+    .floor_offset = 0,
     .decode = step,
     .prefill = step,
-    .decode_greedy = nullptr,
+    .decode_screened = nullptr,
     .taps = "",
     .next = nullptr,
 };
+
+const qwen_plan &qwen::toy::screenedPlan() {
+  static const qwen_plan plan = [] {
+    qwen_plan made = qwen_model_plan;
+    made.decode_bytes = 2 * kVocab;
+    made.screened_bytes = kVocab;
+    made.rescored_row_bytes = 2;
+    made.floor_offset = kFloorOffset;
+    made.decode_screened = screenedStep;
+    return made;
+  }();
+  return plan;
+}
