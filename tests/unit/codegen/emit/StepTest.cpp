@@ -129,9 +129,21 @@ struct Step : testing::Test {
     members.reserve(threads);
     for (int64_t thread = 0; thread < threads; ++thread)
       members.emplace_back([=, this] {
-        qwen_step_args args = {
-            weights, nullptr, arena,    scratch[thread], counters, this,   wait,
-            nullptr, tokens,  position, first,           thread,   threads};
+        qwen_step_args args = {.weights = weights,
+                               .cache = nullptr,
+                               .arena = arena,
+                               .scratch = scratch[thread],
+                               .counters = counters,
+                               .team = this,
+                               .barrier = wait,
+                               .ids = nullptr,
+                               .tokens = tokens,
+                               .position = position,
+                               .logits_from = first,
+                               .rank = 0,
+                               .margin = 0,
+                               .thread = thread,
+                               .threads = threads};
         step(&args);
       });
     for (std::thread &member : members)
