@@ -80,11 +80,12 @@ struct CatalogKnob {
   std::string name;            // "tokens", "panels"
   std::vector<int64_t> values; // legal values, ascending
   int64_t one, many;           // wanted for t1 and for t0
-  std::string divides; // the value divides dim / unit; empty: no such rule
-  int64_t unit;
-  bool onlyMany;  // its least value in a t1 kernel
-  bool registers; // the product of such knobs counts vector accumulators of 16
-                  // lanes
+  // The value divides dim / unit; empty: no such rule.
+  std::string divides = {};
+  int64_t unit = 1;
+  bool onlyMany = false; // its least value in a t1 kernel
+  // The product of such knobs counts vector accumulators of 16 lanes.
+  bool registers = false;
   bool onlyOne = false; // its least value in a t0 kernel
   // Wanted for t1 instead of `one` where an option has a value: {"act=f32", 4}.
   std::vector<std::pair<std::string, int64_t>> oneWith = {};

@@ -46,34 +46,38 @@ int64_t stepBytes(ModuleOp planned, StringRef name) {
   return bytes;
 }
 
-/// Weight bytes of one row that is scored again; 0 when none ever is.
-int64_t rescoredRowBytes(ModuleOp planned) {
-  int64_t bytes = 0;
+/// The dispatch of a kernel that at most one step has, with its symbol; null
+/// when none has.
+std::pair<ir::DispatchOp, KernelSymbol> onlyDispatch(ModuleOp planned,
+                                                     StringRef kernel) {
+  std::pair<ir::DispatchOp, KernelSymbol> found;
   planned.walk([&](ir::DispatchOp dispatch) {
     std::optional<KernelSymbol> symbol =
         KernelSymbol::parse(dispatch.getKernel().str());
-    if (!symbol || symbol->kernel != "linear_rescore")
-      return;
-    int64_t chunkBytes = 0;
-    for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>())
-      if (slot.getArena() == ir::Arena::Weights)
-        chunkBytes += slot.getChunkBytes();
-    bytes = chunkBytes / symbol->dim("m");
+    if (symbol && symbol->kernel == kernel)
+      found = {dispatch, *symbol};
   });
-  return bytes;
+  return found;
+}
+
+/// Weight bytes of one row that is scored again; 0 when none ever is.
+int64_t rescoredRowBytes(ModuleOp planned) {
+  auto [rescore, symbol] = onlyDispatch(planned, "linear_rescore");
+  if (!rescore)
+    return 0;
+  int64_t chunkBytes = 0;
+  for (auto slot : rescore.getInputs().getAsRange<ir::SlotAttr>())
+    if (slot.getArena() == ir::Arena::Weights)
+      chunkBytes += slot.getChunkBytes();
+  return chunkBytes / symbol.dim("m");
 }
 
 /// Where a screened step leaves its floor in each thread's scratch; 0 when
 /// there is no such step.
 int64_t floorOffset(ModuleOp planned) {
-  int64_t offset = 0;
-  planned.walk([&](ir::DispatchOp dispatch) {
-    std::optional<KernelSymbol> symbol =
-        KernelSymbol::parse(dispatch.getKernel().str());
-    if (symbol && symbol->kernel == "score_floor")
-      offset = cast<ir::SlotAttr>(dispatch.getOutputs()[0]).getOffset();
-  });
-  return offset;
+  ir::DispatchOp dispatch = onlyDispatch(planned, "score_floor").first;
+  return dispatch ? cast<ir::SlotAttr>(dispatch.getOutputs()[0]).getOffset()
+                  : 0;
 }
 
 } // namespace

@@ -111,7 +111,7 @@ CatalogOperand output(const char *name, const char *kind, const char *width) {
 }
 
 CatalogKnob unrollKnob() {
-  return {"unroll", {1, 2, 4}, 1, 1, "", 1, false, false};
+  return {.name = "unroll", .values = {1, 2, 4}, .one = 1, .many = 1};
 }
 
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
@@ -119,24 +119,24 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
   // dot is long enough to hide its sum's latency; a float product is not, and
   // wants four sums at work. Two groups an iteration: the best is within a
   // sixth of that for every format and target, and of one group not.
-  return {{"tokens", {1, 2, 4, 8}, 1, 8, "", 1, true, true},
+  return {{.name = "tokens",
+           .values = {1, 2, 4, 8},
+           .one = 1,
+           .many = 8,
+           .onlyMany = true,
+           .registers = true},
           {.name = "panels",
            .values = {1, 2, 4, 8},
            .one = 1,
            .many = 2,
            .divides = panelsDivide,
            .unit = kPanelRows,
-           .onlyMany = false,
            .registers = true,
            .oneWith = {{"act=f32", 4}}},
           {.name = "unroll",
            .values = {1, 2, 4},
            .one = 2,
            .many = 1,
-           .divides = "",
-           .unit = 1,
-           .onlyMany = false,
-           .registers = false,
            .oneWith = {{"act=f32", 1}}},
           // Blocks of 32 along K that are asked for ahead. The planes of a
           // quantised weight are more streams than a core follows by itself;
@@ -145,10 +145,6 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .values = {0, 8, 16},
            .one = 8,
            .many = 0,
-           .divides = "",
-           .unit = 1,
-           .onlyMany = false,
-           .registers = false,
            .onlyOne = true,
            .oneWith = {{"act=f32", 0}}},
           // Integer dots where no instruction adds four products: sums of two
@@ -157,10 +153,6 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .values = {16, 32},
            .one = 16,
            .many = 16,
-           .divides = "",
-           .unit = 1,
-           .onlyMany = false,
-           .registers = false,
            .sumBits = true}};
 }
 
@@ -173,7 +165,6 @@ std::vector<CatalogKnob> outputTileKnobs() {
                    .divides = "m",
                    .unit = kPanelRows,
                    .onlyMany = true,
-                   .registers = false,
                    .ordersLoops = true});
   return knobs;
 }

@@ -164,18 +164,25 @@ Mixed mixedValue(const Trial &trial, const HeadWeights &head, int64_t c) {
 }
 
 std::vector<CatalogKnob> attentionKnobs() {
-  return {{"heads", {1, 2, 3, 4, 5, 6, 7, 8}, 8, 8, "r", 1, false, true},
-          {"columns", {1, 2, 4}, 4, 4, "c", 16, false, true},
+  return {{.name = "heads",
+           .values = {1, 2, 3, 4, 5, 6, 7, 8},
+           .one = 8,
+           .many = 8,
+           .divides = "r",
+           .registers = true},
+          {.name = "columns",
+           .values = {1, 2, 4},
+           .one = 4,
+           .many = 4,
+           .divides = "c",
+           .unit = 16,
+           .registers = true},
           // Blocks of positions that are asked for ahead, of bytes twice as
           // many as of halves; many tokens read them from a cache.
           {.name = "prefetch",
            .values = {0, 1, 2, 4},
            .one = 1,
            .many = 0,
-           .divides = "",
-           .unit = 1,
-           .onlyMany = false,
-           .registers = false,
            .onlyOne = true,
            .oneWith = {{"kv=int8", 2}}}};
 }

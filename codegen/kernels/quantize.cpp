@@ -84,18 +84,21 @@ void reference(Trial &trial) {
 namespace kernel {
 
 Kernel quantize() {
-  return {.interface =
-              {.name = "quantize",
-               .options = {},
-               .dims = {"k", "t"},
-               .multiples = {{"k", 32}},
-               .operands = {operand("x", "rows", "k"), scalar("T", "i32"),
-                            output("act", "quantized", "k")},
-               // Values of a vector: what the target has, or less.
-               .knobs = {{"lanes", {8, 16, 32}, 8, 8, "", 1, false, false}}},
-          .build = build,
-          .reference = reference,
-          .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
+  return {
+      .interface = {.name = "quantize",
+                    .options = {},
+                    .dims = {"k", "t"},
+                    .multiples = {{"k", 32}},
+                    .operands = {operand("x", "rows", "k"), scalar("T", "i32"),
+                                 output("act", "quantized", "k")},
+                    // Values of a vector: what the target has, or less.
+                    .knobs = {{.name = "lanes",
+                               .values = {8, 16, 32},
+                               .one = 8,
+                               .many = 8}}},
+      .build = build,
+      .reference = reference,
+      .cases = {{"row", {{"k", 896}}}, {"one_group", {{"k", 32}}}}};
 }
 
 } // namespace kernel

@@ -117,6 +117,8 @@ std::string tapName(Operation *op) {
   return nameOf(op->getLoc()).str();
 }
 
+bool isRows(Type type) { return isa<ActType, RankedTensorType>(type); }
+
 int64_t widthOf(Type rows) {
   if (auto act = dyn_cast<ActType>(rows))
     return act.getWidth();

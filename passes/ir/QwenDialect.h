@@ -49,6 +49,9 @@ llvm::StringRef nameOf(mlir::Location location);
 /// "NAME.quantized" for the quantised rows of the op NAME.
 std::string tapName(mlir::Operation *op);
 
+/// Whether it is a tensor of rows or of ids, or quantised rows.
+bool isRows(mlir::Type type);
+
 /// X of a tensor of rows [T, X] or of quantised rows.
 int64_t widthOf(mlir::Type rows);
 

@@ -21,10 +21,6 @@ struct QuantizedRows {
         groupBytes(rowStride(type.getWidth() / kQuantizedGroup) * 4) {}
 };
 
-bool isActivation(mlir::Type type) {
-  return llvm::isa<ir::ActType, mlir::RankedTensorType>(type);
-}
-
 } // namespace
 
 BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep)
@@ -50,7 +46,7 @@ BufferPlanner::BufferPlanner(mlir::func::FuncOp step, int64_t rows, bool keep)
     auto &time = isShared ? epoch : order;
     for (mlir::Value value : op.getResults()) {
       // A thread's own result stays where it is: there until the step returns.
-      if (!isActivation(value.getType()) ||
+      if (!ir::isRows(value.getType()) ||
           (isShared && llvm::is_contained(outputs.getOperands(), value)))
         continue;
       int64_t last = time[&op];

@@ -22,21 +22,12 @@ namespace {
 
 using OpSet = llvm::DenseSet<mlir::Operation *>;
 
-bool isTensor(mlir::Value value) {
-  return llvm::isa<mlir::RankedTensorType>(value.getType());
-}
-
-bool isRows(mlir::Value value) {
-  return isTensor(value) || llvm::isa<ir::ActType>(value.getType());
-}
-
 /// Whether a row of the result depends on the same row of the operands alone:
 /// a cache or a position would tie it to others.
 bool worksRowByRow(mlir::Operation &op) {
-  return ir::isCompute(&op) && llvm::all_of(op.getResults(), isRows) &&
-         llvm::all_of(op.getOperands(), [](mlir::Value operand) {
-           return isRows(operand) ||
-                  llvm::isa<ir::WeightType>(operand.getType());
+  return ir::isCompute(&op) && llvm::all_of(op.getResultTypes(), ir::isRows) &&
+         llvm::all_of(op.getOperandTypes(), [](mlir::Type type) {
+           return ir::isRows(type) || llvm::isa<ir::WeightType>(type);
          });
 }
 
@@ -74,7 +65,7 @@ void raise(ir::TailOp tail) {
       continue;
     for (mlir::OpOperand &operand : op.getOpOperands()) {
       mlir::Value value = operand.get();
-      if (!isRows(value) || moved.contains(value.getDefiningOp()))
+      if (!ir::isRows(value.getType()) || moved.contains(value.getDefiningOp()))
         continue;
       mlir::Value &rows = tails[value];
       if (!rows) {

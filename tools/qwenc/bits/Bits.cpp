@@ -201,9 +201,9 @@ llvm::Error Measured::open(llvm::ArrayRef<double> wanted) {
   if (!stages)
     return said();
   const TensorIndex &tensors = *stages->source().tensors;
-  if (auto greedy = stages->after("screen-head")
-                        .lookupSymbol<mlir::func::FuncOp>("decode_screened"))
-    greedy.walk([&](ir::LinearCoarseOp op) {
+  if (auto step = stages->after("screen-head")
+                      .lookupSymbol<mlir::func::FuncOp>("decode_screened"))
+    step.walk([&](ir::LinearCoarseOp op) {
       screened = op.getWeight().getDefiningOp<ir::WeightOp>().getName().str();
     });
   mlir::func::FuncOp step = verify::stepOf(stages->after("select-formats"));

@@ -19,16 +19,21 @@ protected:
                     PromptLookup::When::kNever};
   std::vector<int32_t> out;
 
-  Result<Ending> go(const std::vector<int32_t> &ids, int64_t tokens,
-                    const StopTokens &stops = {}) {
+  Result<Ending> go(Session &session, const std::vector<int32_t> &ids,
+                    int64_t tokens, const StopTokens &stops,
+                    PromptLookup &lookup) {
     out.clear();
     return generate(
-        *session, sampler, stops, ids, tokens,
+        session, sampler, stops, ids, tokens,
         [&](int32_t id) -> Status {
           out.push_back(id);
           return {};
         },
-        none);
+        lookup);
+  }
+  Result<Ending> go(const std::vector<int32_t> &ids, int64_t tokens,
+                    const StopTokens &stops = {}) {
+    return go(*session, ids, tokens, stops, none);
   }
 };
 
@@ -76,17 +81,10 @@ TEST_F(Generator, DraftsChangeNoToken) {
       Result<Ending> alone = go(prompt, tokens);
       const std::vector<int32_t> expected = out, cached = session->ids();
       session->truncate(0);
-      out.clear();
       sampler = Sampler(way, toy::kVocab);
       PromptLookup lookup(toy::kContext, toy::kLogitsRows,
                           PromptLookup::When::kAlways);
-      Result<Ending> drafted = generate(
-          *session, sampler, {}, prompt, tokens,
-          [&](int32_t id) -> Status {
-            out.push_back(id);
-            return {};
-          },
-          lookup);
+      Result<Ending> drafted = go(*session, prompt, tokens, {}, lookup);
       EXPECT_EQ(*drafted, *alone);
       EXPECT_EQ(out, expected);
       EXPECT_EQ(session->ids(), cached);
@@ -123,18 +121,10 @@ TEST_F(Generator, AScreenedHeadChangesNoToken) {
       for (PromptLookup::When when :
            {PromptLookup::When::kNever, PromptLookup::When::kAlways}) {
         PromptLookup lookup(toy::kContext, toy::kLogitsRows, when);
-        Sampler again(way, toy::kVocab);
-        again.forbid(30);
+        sampler = Sampler(way, toy::kVocab);
+        sampler.forbid(30);
         screened->truncate(0);
-        out.clear();
-        ASSERT_TRUE(generate(
-                        *screened, again, {}, prompt, 200,
-                        [&](int32_t id) -> Status {
-                          out.push_back(id);
-                          return {};
-                        },
-                        lookup)
-                        .ok());
+        ASSERT_TRUE(go(*screened, prompt, 200, {}, lookup).ok());
         EXPECT_EQ(out, expected)
             << "top-k " << way.topK << ", temperature " << way.temperature;
       }
@@ -150,14 +140,7 @@ TEST_F(Generator, DraftsThatAreRightSaveSteps) {
   prompt.insert(prompt.end(), {20, 21, 22});
   PromptLookup lookup(toy::kContext, toy::kLogitsRows,
                       PromptLookup::When::kAlways);
-  ASSERT_TRUE(generate(
-                  *session, sampler, {}, prompt, 12,
-                  [&](int32_t id) -> Status {
-                    out.push_back(id);
-                    return {};
-                  },
-                  lookup)
-                  .ok());
+  ASSERT_TRUE(go(*session, prompt, 12, {}, lookup).ok());
   EXPECT_EQ(out, (std::vector<int32_t>{23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
                                        33, 34}));
   EXPECT_EQ(lookup.accepted(), lookup.drafted());
@@ -167,14 +150,8 @@ TEST_F(Generator, DraftsThatAreRightSaveSteps) {
 TEST_F(Generator, AStopTokenAmongDraftsEndsIt) {
   PromptLookup lookup(toy::kContext, toy::kLogitsRows,
                       PromptLookup::When::kAlways);
-  EXPECT_EQ(*generate(
-                *session, sampler, StopTokens({14}),
-                std::vector<int32_t>{10, 11, 12, 13, 14, 15, 16, 10, 11}, -1,
-                [&](int32_t id) -> Status {
-                  out.push_back(id);
-                  return {};
-                },
-                lookup),
+  EXPECT_EQ(*go(*session, {10, 11, 12, 13, 14, 15, 16, 10, 11}, -1,
+                StopTokens({14}), lookup),
             Ending::kStopToken);
   EXPECT_EQ(out, (std::vector<int32_t>{12, 13, 14}));
   EXPECT_EQ(session->ids(),
