@@ -4,6 +4,8 @@
 #include "qwen/cache_layout.h"
 
 #include <algorithm>
+#include <iterator>
+#include <sstream>
 
 namespace qwen {
 namespace {
@@ -126,6 +128,31 @@ int64_t legalUpTo(const CatalogKnob &knob, int64_t wanted,
         (best < 0 || value <= wanted))
       best = value;
   return best < 0 && !knob.values.empty() ? knob.values.front() : best;
+}
+
+/// What a default may depend on, as words of `CatalogKnob::oneWith`.
+std::vector<std::string> factsOf(const CatalogKernel &kernel,
+                                 const std::vector<std::string> &values,
+                                 const CatalogTarget &target,
+                                 int64_t leastBits) {
+  std::vector<std::string> facts = {"lanes=" + std::to_string(target.lanes),
+                                    "sum_bits=" + std::to_string(leastBits)};
+  for (size_t i = 0; i < values.size(); ++i)
+    facts.push_back(kernel.options[i].name + "=" + values[i]);
+  return facts;
+}
+
+int64_t wantedForOne(const CatalogKnob &knob,
+                     const std::vector<std::string> &facts) {
+  int64_t wanted = knob.one;
+  for (const auto &[condition, value] : knob.oneWith) {
+    std::istringstream words(condition);
+    if (std::all_of(
+            std::istream_iterator<std::string>(words), {},
+            [&](const std::string &word) { return contains(facts, word); }))
+      wanted = value;
+  }
+  return wanted;
 }
 
 /// How well an entry fits a symbol.
@@ -329,12 +356,11 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     std::string ignored;
     const auto values = matchOptions(*kernel, options, ignored);
     const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
+    const std::vector<std::string> facts =
+        factsOf(*kernel, values.value_or(std::vector<std::string>()), *target,
+                leastBits);
     for (const CatalogKnob &knob : kernel->knobs) {
-      int64_t wanted = one ? knob.one : knob.many;
-      for (const auto &[option, value] : knob.oneWith)
-        for (size_t i = 0; one && values && i < values->size(); ++i)
-          if (kernel->options[i].name + "=" + (*values)[i] == option)
-            wanted = value;
+      int64_t wanted = one ? wantedForOne(knob, facts) : knob.many;
       if (knob.registers)
         wanted = std::min(wanted, budget / used);
       symbol.point.push_back(legalUpTo(knob, wanted, symbol, leastBits));

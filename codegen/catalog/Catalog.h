@@ -87,7 +87,9 @@ struct CatalogKnob {
   // The product of such knobs counts vector accumulators of 16 lanes.
   bool registers = false;
   bool onlyOne = false; // its least value in a t0 kernel
-  // Wanted for t1 instead of `one` where an option has a value: {"act=f32", 4}.
+  // Wanted for t1 instead of `one` where every word of the text holds, the last
+  // such: an option's value ("act=f32"), the target's vectors ("lanes=8"), the
+  // fewest bits that a sum of two products may have ("sum_bits=16").
   std::vector<std::pair<std::string, int64_t>> oneWith = {};
   bool sumBits = false; // its values are bits of a sum of two products
   // It orders the loops over tokens and over dim / unit, which it does not

@@ -115,10 +115,13 @@ CatalogKnob unrollKnob() {
 }
 
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
+  static constexpr const char *kShortSums = "sum_bits=16 lanes=8";
   // One token: a single panel reads memory in one stream, and a group's integer
   // dot is long enough to hide its sum's latency; a float product is not, and
   // wants four sums at work. Two groups an iteration: the best is within a
-  // sixth of that for every format and target, and of one group not.
+  // sixth of that for every format, and of one group not. With sums of 16 bits
+  // in vectors of 8 lanes it is the other way round, and the planes are wanted
+  // from farther ahead (tests/bench/notes/autotune.md).
   return {{.name = "tokens",
            .values = {1, 2, 4, 8},
            .one = 1,
@@ -137,7 +140,7 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .values = {1, 2, 4},
            .one = 2,
            .many = 1,
-           .oneWith = {{"act=f32", 1}}},
+           .oneWith = {{"act=f32", 1}, {kShortSums, 1}}},
           // Blocks of 32 along K that are asked for ahead. The planes of a
           // quantised weight are more streams than a core follows by itself;
           // many tokens read their weights from a cache.
@@ -146,7 +149,7 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .one = 8,
            .many = 0,
            .onlyOne = true,
-           .oneWith = {{"act=f32", 0}}},
+           .oneWith = {{"act=f32", 0}, {kShortSums, 16}}},
           // Integer dots where no instruction adds four products: sums of two
           // in 16 bits, where they are exact, take half the multiplications.
           {.name = "sum_bits",

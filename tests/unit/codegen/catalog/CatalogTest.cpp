@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <sstream>
+
 namespace qwen {
 namespace {
 
@@ -89,15 +92,20 @@ TEST(Catalog, PlaneSizesAreTheFormatTables) {
 }
 
 TEST(Catalog, DefaultPointsFitTheRegisters) {
-  for (const CatalogTarget &target : catalog().targets) {
-    std::string error;
-    const auto symbol = catalog().chooseSymbol(
-        "linear", {"f32", "f32"}, {{"k", 64}, {"n", 512}, {"m", 256}, {"t", 0}},
-        target.name, nullptr, error);
-    ASSERT_TRUE(symbol) << error;
-    EXPECT_LE(symbol->point[0] * symbol->point[1] * 16 / target.lanes,
-              target.registers);
-  }
+  for (const CatalogTarget &target : catalog().targets)
+    for (const CatalogFormat &format : catalog().formats)
+      for (const std::string &act : format.activations)
+        for (int64_t t : {0, 1}) {
+          std::string error;
+          const auto symbol = unscheduled().chooseSymbol(
+              "linear", {format.name, act},
+              {{"k", 256}, {"n", 512}, {"m", 256}, {"t", t}}, target.name,
+              nullptr, error);
+          ASSERT_TRUE(symbol) << error;
+          EXPECT_LE(symbol->point[0] * symbol->point[1] * 16 / target.lanes,
+                    target.registers * 3 / 4)
+              << symbol->str();
+        }
 }
 
 TEST(Catalog, OneTokenHasNoTokenTile) {
@@ -116,6 +124,53 @@ TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
             "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x8x32x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
             "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0x32x0");
+}
+
+TEST(Catalog, DefaultsOfOneTokenFollowTheTarget) {
+  const Dims dims = {{"k", 512}, {"n", 256}, {"m", 256}, {"t", 1}},
+             heads = {{"k", 512}, {"n", 256}, {"m", 128}, {"c", 128}, {"t", 1}};
+  const auto point = [&](const char *format, const char *target,
+                         const char *kernel = "linear") {
+    const std::string symbol =
+        chosen({format, "q8g32"},
+               kernel == std::string_view("linear_rope") ? heads : dims, target,
+               nullptr, kernel);
+    return symbol.substr(symbol.rfind("_p") + 2);
+  };
+  for (const char *format : {"q4g32", "q5g32", "q4k", "q5k", "q6k"}) {
+    EXPECT_EQ(point(format, "avx2"), "1x1x1x16x16x0") << format;
+    EXPECT_EQ(point(format, "x86_64"), "1x1x2x8x16x0") << format;
+    EXPECT_EQ(point(format, "avx512"), "1x1x2x8x32x0") << format;
+  }
+  EXPECT_EQ(point("q4g32", "avx2", "linear_swiglu"), "1x1x1x16x16x0");
+  EXPECT_EQ(point("q4g32", "avx2", "linear_rope"), "1x1x1x16x16");
+  EXPECT_EQ(point("q8g32s", "avx2", "linear_coarse"), "1x1x1x16x16");
+  // Quants of 8 bits have no sums of 16.
+  EXPECT_EQ(point("q8g32", "avx2"), "1x1x2x8x32x0");
+  EXPECT_EQ(point("q8g32s", "avx2"), "1x1x2x8x32x0");
+}
+
+// A word that holds nowhere would be a default that nobody gets.
+TEST(Catalog, WordsOfDefaultsAreFactsOfSomeSymbol) {
+  // Kernels share knobs, and not all have each option.
+  std::set<std::string> facts = {"sum_bits=16", "sum_bits=32"};
+  for (const CatalogTarget &target : catalog().targets)
+    facts.insert("lanes=" + std::to_string(target.lanes));
+  for (const CatalogKernel &kernel : catalog().kernels)
+    for (const CatalogOption &option : kernel.options)
+      for (const std::string &value : option.values)
+        facts.insert(option.name + "=" + value);
+  int64_t words = 0;
+  for (const CatalogKernel &kernel : catalog().kernels)
+    for (const CatalogKnob &knob : kernel.knobs)
+      for (const auto &[condition, value] : knob.oneWith) {
+        EXPECT_TRUE(std::count(knob.values.begin(), knob.values.end(), value))
+            << kernel.name << " " << knob.name << " " << value;
+        std::istringstream list(condition);
+        for (std::string word; list >> word; ++words)
+          EXPECT_TRUE(facts.count(word)) << kernel.name << " " << condition;
+      }
+  EXPECT_GT(words, 0);
 }
 
 TEST(Catalog, SumsOf16BitsAreOnlyForQuantsThatTheyHold) {
