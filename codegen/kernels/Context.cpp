@@ -52,6 +52,10 @@ Type BuildContext::cacheType() const {
   return Float(option("kv") == "f16" ? 16 : 32);
 }
 
+const CacheCode *BuildContext::cacheCode() const {
+  return qwen::cacheCode(option("kv"));
+}
+
 Expr BuildContext::tokens() const {
   return oneToken() ? Expr(1) : Expr(tokenParam);
 }

@@ -9,6 +9,7 @@
 #include "Halide.h"
 #include "codegen/formats/Format.h"
 #include "codegen/targets/Target.h"
+#include "qwen/cache_layout.h"
 
 #include <cstdint>
 #include <string>
@@ -88,7 +89,8 @@ public:
   const Format &format() const { return *weightFormat; }
   /// From here on `format` and `weight` mean the format's coarse copy.
   void useCoarse() { weightFormat = weightFormat->coarse(); }
-  Halide::Type cacheType() const; // of the kv option, if it is no int8
+  Halide::Type cacheType() const;     // of the kv option, if it is a float
+  const CacheCode *cacheCode() const; // null if it is
 
   /// T: the constant 1, or the scalar argument.
   Halide::Expr tokens() const;

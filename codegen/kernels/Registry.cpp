@@ -87,7 +87,9 @@ CatalogOption screenFormatOption() {
 CatalogOption actOption() { return {"act", {"f32", "q8g32"}, false}; }
 CatalogOption quantisedActOption() { return {"act", {"q8g32"}, false}; }
 CatalogOption kvOption() { return {"kv", {"f32", "f16"}, false}; }
-CatalogOption anyKvOption() { return {"kv", {"f32", "f16", "int8"}, false}; }
+CatalogOption anyKvOption() {
+  return {"kv", {"f32", "f16", "int16", "int8"}, false};
+}
 CatalogOption flagOption(const char *name) { return {name, {name}, true}; }
 
 CatalogOperand operand(const char *name, const char *kind, const char *width,

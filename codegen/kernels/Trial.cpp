@@ -189,13 +189,18 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   }
   if (isCache(buffer.argument)) {
     const CachePlane plane = planeOf(buffer.argument);
+    const CacheCode *code = cacheCode();
     // A span may end before the position.
     for (int64_t s = 0; s < std::min(firstPosition + tokenCount, dim("s")); ++s)
       for (int64_t c = 0; c < plane.columns; ++c)
         store(plane.index(s, c),
-              type == "u8"               ? double(1 + random.bits(s, c) % 255)
-              : plane.suffix == ".scale" ? 0.01 + 0.02 * random.uniform(s, c)
-                                         : random.normal(s, c));
+              plane.suffix == ".scale"
+                  ? (1.27 + 2.54 * random.uniform(s, c)) / double(code->largest)
+              : code && type == code->type
+                  ? double(code->offset - code->largest) +
+                        double(random.bits(s, c) %
+                               uint64_t(2 * code->largest + 1))
+                  : random.normal(s, c));
     return;
   }
   if (operand.kind == "ids") {
@@ -326,8 +331,8 @@ bool Trial::isCache(const KernelArgument &argument) const {
   return kind == "keys" || kind == "values";
 }
 
-bool Trial::quantisedCache() const {
-  return optionOf(symbol, kernel, "kv") == "int8";
+const CacheCode *Trial::cacheCode() const {
+  return qwen::cacheCode(optionOf(symbol, kernel, "kv"));
 }
 
 CachePlane Trial::planeOf(const KernelArgument &argument) const {
@@ -346,16 +351,19 @@ double Trial::cached(std::string_view name, int64_t position,
 }
 
 double Trial::key(int64_t position, int64_t c) const {
-  if (!quantisedCache())
+  const CacheCode *code = cacheCode();
+  if (!code)
     return cached("keys", position, c);
-  const KeyColumn column = keyColumn(c, dim("c"));
+  const KeyColumn column = keyColumn(code, c, dim("c"));
   return column.slow ? cached("keys.slow", position, column.column)
-                     : (cached("keys", position, column.column) - 128) *
+                     : (cached("keys", position, column.column) -
+                        double(code->offset)) *
                            cached("keys.scale", position, 0);
 }
 double Trial::value(int64_t position, int64_t c) const {
   const double stored = cached("values", position, c);
-  return quantisedCache() ? (stored - 128) * valueScale(position) : stored;
+  const CacheCode *code = cacheCode();
+  return code ? (stored - double(code->offset)) * valueScale(position) : stored;
 }
 
 void Trial::out(std::string_view name, int64_t row, int64_t column,
@@ -398,11 +406,12 @@ void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value,
 void Trial::cacheRow(bool keys, int64_t head, int64_t t) {
   const int64_t width = dim("c");
   const std::string name = keys ? "keys" : "values";
+  const CacheCode *code = cacheCode();
   const auto x = [&](int64_t c) { return in("x", t, head * width + c); };
   const auto columnOf = [&](int64_t c) {
-    return keys ? keyColumn(c, width) : KeyColumn{false, c};
+    return keys ? keyColumn(code, c, width) : KeyColumn{false, c};
   };
-  if (!quantisedCache()) {
+  if (!code) {
     for (int64_t c = 0; c < width; ++c)
       expectCached(name, head, t, c, x(c), withCacheRounding(*this, x(c), 0));
     return;
@@ -411,7 +420,8 @@ void Trial::cacheRow(bool keys, int64_t head, int64_t t) {
   for (int64_t c = 0; c < width; ++c)
     if (!columnOf(c).slow)
       peak = std::max(peak, std::fabs(x(c)));
-  const double scale = peak / 127;
+  const auto largest = double(code->largest);
+  const double scale = peak / largest;
   expectCached(name + ".scale", head, t, 0, scale, kEpsilon * scale);
   for (int64_t c = 0; c < width; ++c)
     if (const KeyColumn column = columnOf(c); column.slow)
@@ -419,8 +429,8 @@ void Trial::cacheRow(bool keys, int64_t head, int64_t t) {
                    std::fabs(x(c)) * 0x1p-11 + 0x1p-25);
     else // an integer next to the ratio
       expectCached(name, head, t, column.column,
-                   128 + (peak > 0 ? x(c) / scale : 0),
-                   0.5 + 4 * 127 * kEpsilon);
+                   double(code->offset) + (peak > 0 ? x(c) / scale : 0),
+                   0.5 + 4 * largest * kEpsilon);
 }
 
 std::vector<uint8_t *> Trial::hosts() const {

@@ -82,9 +82,9 @@ public:
   const Sum &product(std::string_view name, int64_t t, int64_t n) const;
   double key(int64_t position, int64_t c) const;
   double value(int64_t position, int64_t c) const;
-  /// True of an int8 cache.
-  bool quantisedCache() const;
-  /// Of an int8 cache's values.
+  /// Null where the cache holds floats.
+  const CacheCode *cacheCode() const;
+  /// Of the values of a cache of integers.
   double valueScale(int64_t position) const {
     return in("values.scale", 0, position);
   }

@@ -2,7 +2,7 @@
 // cache, by online softmax.
 //
 // Shapes    q, y [T, H·C] from the kv head's first query (R heads of C
-// columns), keys [S/64][C][64], values [S][C], or int8 (Int8Attention.cpp)
+// columns), keys [S/64][C][64], values [S][C], or integers (CodedAttention.cpp)
 // Numerics  blocks of 64 absolute positions, ascending: scores in units of ln 2
 // by fma over c; weights 2^(score - e), where e is the block's largest score
 // rounded up to an integer; 16 partial sums and the weighted values by fma over
@@ -27,8 +27,8 @@ constexpr int kBlock = int(kCacheBlock);
 }
 
 void buildAttention(BuildContext &context, bool onePart) {
-  if (context.option("kv") == "int8")
-    return buildInt8Attention(context, onePart);
+  if (context.cacheCode())
+    return buildCodedAttention(context, onePart);
   const int width = context.dim("c"), heads = context.dim("r");
   const int positions = context.dim("s");
   const float lowest = -std::numeric_limits<float>::infinity();
@@ -133,8 +133,10 @@ std::vector<double> plainQuery(const Trial &trial, int64_t t, int64_t r) {
 HeadWeights headWeights(const Trial &trial, int64_t t, int64_t r,
                         int64_t count) {
   const int64_t width = trial.dim("c");
-  const std::vector<double> query =
-      trial.quantisedCache() ? int8Query(trial, t, r) : plainQuery(trial, t, r);
+  const CacheCode *code = trial.cacheCode();
+  const std::vector<double> query = code && code->slowColumns
+                                        ? int8Query(trial, t, r)
+                                        : plainQuery(trial, t, r);
   HeadWeights head;
   for (int64_t s = 0; s < count; ++s) {
     Sum dot;
@@ -145,6 +147,9 @@ HeadWeights headWeights(const Trial &trial, int64_t t, int64_t r,
         std::max(head.scoreBound, dot.bound() / std::sqrt(double(width)));
     head.peak = std::max(head.peak, head.weights.back());
   }
+  if (code && !code->slowColumns)
+    head.scoreBound +=
+        wordsBound(trial, t, r, count) / std::sqrt(double(width));
   for (double &weight : head.weights)
     head.sum += weight = std::exp(weight - head.peak);
   return head;
@@ -158,7 +163,7 @@ Mixed mixedValue(const Trial &trial, const HeadWeights &head, int64_t c) {
   return {mixed.value,
           mixed.bound() +
               (head.scoreBound + kEpsilon) * std::sqrt(mixed.squares) +
-              (trial.quantisedCache()
+              (trial.cacheCode()
                    ? codedWeightsBound(trial, head.weights, head.sum, c)
                    : 0)};
 }
@@ -177,14 +182,14 @@ std::vector<CatalogKnob> attentionKnobs() {
            .divides = "c",
            .unit = 16,
            .registers = true},
-          // Blocks of positions that are asked for ahead, of bytes twice as
-          // many as of halves; many tokens read them from a cache.
+          // Blocks of positions that are asked for ahead, of integers twice as
+          // many as of floats; many tokens read them from a cache.
           {.name = "prefetch",
            .values = {0, 1, 2, 4},
            .one = 1,
            .many = 0,
            .onlyOne = true,
-           .oneWith = {{"kv=int8", 2}}}};
+           .oneWith = {{"kv=int16", 2}, {"kv=int8", 2}}}};
 }
 
 namespace {

@@ -1,8 +1,8 @@
 // key_append.cpp - writes rows into the key cache from `position` on.
 //
-// Shapes    x [T, G·C], cache [G][S/64][C][64], f32 or f16, or the planes of
-// int8 (cache_layout.h)
-#include "codegen/kernels/Math.h"
+// Shapes    x [T, G·C], cache [G][S/64][C][64], f32 or f16, or planes of
+// integers (cache_layout.h)
+#include "codegen/kernels/CodedRows.h"
 #include "codegen/kernels/Trial.h"
 
 namespace qwen::codegen {
@@ -10,74 +10,65 @@ namespace {
 
 using namespace Halide;
 
-void buildInt8(BuildContext &context) {
+void buildCoded(BuildContext &context, const CacheCode &code) {
   const int width = context.dim("c"), heads = context.dim("g"),
             positions = context.dim("s"), blocks = positions / 64;
-  const int slow = int(slowHalf(width)), fast = width / 2 - slow;
+  const int slow = int(slowHalf(&code, width)), fast = width / 2 - slow,
+            run = int(code.run);
   const ImageParam x =
       context.buffer("x", Float(32), context.halfHeadRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
-  Var byte("byte"), within("within"), quad("quad"), half("half"),
-      block("block"), head("head"), i("i"), place("place"), token("token");
-  RDom row(0, context.tokens(), "row"), all(0, fast, 0, 2, "all");
+  Var one("one"), within("within"), group("group"), block("block"),
+      place("place");
+  RDom row(0, context.tokens(), "row");
   Expr at = position + row;
-  const auto scaleOf = [&](const std::string &name) {
-    Func peak(name + "_peak"), scale(name);
-    peak(head, token) = 0.0f;
-    peak(head, token) =
-        max(peak(head, token), abs(x(all.x, all.y, head, token)));
-    scale(head, token) = peak(head, token) / 127.0f;
-    return std::pair(peak, scale);
-  };
-  const auto [keysPeak, keysScale] = scaleOf("keys_scale_of");
-  const auto [peak, scale] = scaleOf("scale_of");
-  Func keys("keys"), kept("kept"), scales("scales"), inverse("inverse");
-  inverse(head, token) = inverseScale(keysScale(head, token));
-  keys(byte, within, quad, half, block, head) = undef(UInt(8));
-  keys(byte, at % 64, quad, half, at / 64, head) = cast<uint8_t>(
-      128 + cast<int32_t>(round(x(quad * 4 + byte, half, head, row) *
-                                inverse(head, row))));
-  context.output(keys, {{4, 1},
-                        {64, 4},
-                        {fast / 4, 4 * 64},
+  CodedRows coded(code, x, fast);
+  const Var &i = coded.i, &half = coded.half, &head = coded.head;
+  Func keys("keys"), scales("scales");
+  keys(one, within, group, half, block, head) = undef(coded.type);
+  keys(one, at % 64, group, half, at / 64, head) =
+      coded.integer(group * run + one, half, row);
+  context.output(keys, {{run, 1},
+                        {64, run},
+                        {fast / run, run * 64},
                         {2, fast * 64},
                         {blocks, 2 * fast * 64},
                         {heads, 2 * fast * positions}});
-  kept(within, i, half, block, head) = undef(Float(16));
-  kept(at % 64, i, half, at / 64, head) =
-      cast<float16_t>(x(fast + i, half, head, row));
-  context.output(kept, {{64, 1},
-                        {slow, 64},
-                        {2, slow * 64},
-                        {blocks, 2 * slow * 64},
-                        {heads, 2 * slow * positions}});
+  keys.bound(one, 0, run)
+      .bound(group, 0, fast / run)
+      .bound(half, 0, 2)
+      .bound(head, 0, heads)
+      .update()
+      .reorder(one, group, half, head, row)
+      .vectorize(one);
+  if (slow > 0) {
+    Func kept("kept");
+    kept(within, i, half, block, head) = undef(Float(16));
+    kept(at % 64, i, half, at / 64, head) =
+        cast<float16_t>(x(fast + i, half, head, row));
+    context.output(kept, {{64, 1},
+                          {slow, 64},
+                          {2, slow * 64},
+                          {blocks, 2 * slow * 64},
+                          {heads, 2 * slow * positions}});
+    kept.bound(i, 0, slow)
+        .bound(half, 0, 2)
+        .bound(head, 0, heads)
+        .update()
+        .reorder(i, half, head, row)
+        .vectorize(i, 4);
+  }
   scales(place, head) = undef(Float(32));
-  scales(at, head) = scale(head, row);
+  scales(at, head) = coded.scale(row);
   context.output(scales, {{positions, 1}, {heads, positions}});
-
-  keys.bound(byte, 0, 4)
-      .bound(quad, 0, fast / 4)
-      .bound(half, 0, 2)
-      .bound(head, 0, heads)
-      .update()
-      .reorder(byte, quad, half, head, row)
-      .vectorize(byte);
-  kept.bound(i, 0, slow)
-      .bound(half, 0, 2)
-      .bound(head, 0, heads)
-      .update()
-      .reorder(i, half, head, row)
-      .vectorize(i, 4);
   scales.bound(head, 0, heads).update().reorder(head, row);
-  for (Func stage : {keysPeak, inverse})
-    stage.compute_at(keys, head).store_in(MemoryType::Stack);
-  Func(peak).compute_at(scales, head).store_in(MemoryType::Stack);
+  coded.schedule(keys, scales);
 }
 
 void build(BuildContext &context) {
-  if (context.option("kv") == "int8")
-    return buildInt8(context);
+  if (const CacheCode *code = context.cacheCode())
+    return buildCoded(context, *code);
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
   const ImageParam x =

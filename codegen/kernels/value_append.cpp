@@ -1,8 +1,8 @@
 // value_append.cpp - writes rows into the value cache from `position` on.
 //
-// Shapes    x [T, G·C], cache [G][S][C], f32 or f16, or the planes of int8
+// Shapes    x [T, G·C], cache [G][S][C], f32 or f16, or planes of integers
 // (cache_layout.h)
-#include "codegen/kernels/Math.h"
+#include "codegen/kernels/CodedRows.h"
 #include "codegen/kernels/Trial.h"
 
 namespace qwen::codegen {
@@ -10,51 +10,43 @@ namespace {
 
 using namespace Halide;
 
-void buildInt8(BuildContext &context) {
+void buildCoded(BuildContext &context, const CacheCode &code) {
   const int width = context.dim("c"), heads = context.dim("g"),
-            positions = context.dim("s");
+            positions = context.dim("s"), run = int(code.run);
   const ImageParam x =
-      context.buffer("x", Float(32), context.headRows(width, heads, heads));
+      context.buffer("x", Float(32), context.halfHeadRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
-  Var c("c"), byte("byte"), quad("quad"), place("place"), head("head"),
-      token("token");
-  RDom row(0, context.tokens(), "row"), all(0, width, "all");
+  Var one("one"), group("group"), place("place");
+  RDom row(0, context.tokens(), "row");
   Expr at = position + row;
-  const auto peakOf = [&](const std::string &name) {
-    Func peak(name);
-    peak(head, token) = 0.0f;
-    peak(head, token) = max(peak(head, token), abs(x(all, head, token)));
-    return peak;
-  };
-  Func valuesPeak = peakOf("values_peak"), peak = peakOf("peak"),
-       values("values"), scales("scales"), inverse("inverse");
-  inverse(head, token) = inverseScale(valuesPeak(head, token) / 127.0f);
-  values(byte, c, quad, head) = undef(UInt(8));
-  values(at % 4, c, at / 4, head) = cast<uint8_t>(
-      128 + cast<int32_t>(round(x(c, head, row) * inverse(head, row))));
-  context.output(values, {{4, 1},
-                          {width, 4},
-                          {positions / 4, 4 * width},
+  CodedRows coded(code, x, width / 2);
+  const Var &i = coded.i, &half = coded.half, &head = coded.head;
+  Func values("values"), scales("scales");
+  values(one, i, half, group, head) = undef(coded.type);
+  values(at % run, i, half, at / run, head) = coded.integer(i, half, row);
+  context.output(values, {{run, 1},
+                          {width / 2, run},
+                          {2, run * width / 2},
+                          {positions / run, run * width},
                           {heads, positions * width}});
   scales(place, head) = undef(Float(32));
-  scales(at, head) = peak(head, row) / 127.0f;
+  scales(at, head) = coded.scale(row);
   context.output(scales, {{positions, 1}, {heads, positions}});
 
-  values.bound(c, 0, width)
+  values.bound(i, 0, width / 2)
+      .bound(half, 0, 2)
       .bound(head, 0, heads)
       .update()
-      .reorder(c, head, row)
-      .vectorize(c, 16);
+      .reorder(i, half, head, row)
+      .vectorize(i, std::gcd(width / 2, 16));
   scales.bound(head, 0, heads).update().reorder(head, row);
-  for (Func stage : {valuesPeak, inverse})
-    stage.compute_at(values, head).store_in(MemoryType::Stack);
-  peak.compute_at(scales, head).store_in(MemoryType::Stack);
+  coded.schedule(values, scales);
 }
 
 void build(BuildContext &context) {
-  if (context.option("kv") == "int8")
-    return buildInt8(context);
+  if (const CacheCode *code = context.cacheCode())
+    return buildCoded(context, *code);
   const int width = context.dim("c"), heads = context.dim("g");
   const int64_t positions = context.dim("s");
   const ImageParam x =

@@ -19,7 +19,7 @@ namespace qwen {
 struct ImportOptions {
   int64_t context = 0; // tokens the cache must hold; S is this rounded
                        // up to 64
-  std::string cacheType = "f16"; // element of the caches, "f32" or "f16"
+  std::string cacheType = "f16"; // element of the caches
   int64_t vocabEligible = 0;     // ids below it can be generated; 0: all V
 };
 

@@ -45,9 +45,10 @@ LogicalResult CacheType::verify(Emit emitError, ArrayRef<int64_t> shape,
                           "multiple of 64, got ["
                        << shape << "]";
   // cache_type_c2
-  if (element != "f32" && element != "f16" && element != "int8")
-    return emitError() << "a cache holds f32, f16 or int8, got `" << element
-                       << "`";
+  if (element != "f32" && element != "f16" &&
+      !cacheCode(std::string_view(element)))
+    return emitError() << "a cache holds f32, f16, int16 or int8, got `"
+                       << element << "`";
   return success();
 }
 

@@ -55,20 +55,20 @@ def Qwen_CacheType : Qwen_Type<"Cache", "cache"> {
 
     Constraints:
     * (C1) three positive dimensions, S a multiple of 64.
-    * (C2) element is `f32`, `f16` or `int8`.
+    * (C2) element is `f32`, `f16`, `int16` or `int8`.
 
     ```mlir
     !qwen.cache<[4096, 2, 64], "f16">
     ```
   }];
-  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, StringRefParameter<"`f32`, `f16` or `int8`">:$element);
+  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, StringRefParameter<"`f32`, `f16`, `int16` or `int8`">:$element);
   let assemblyFormat = "`<` `[` $shape `]` `,` $element `>`";
   let extraClassDeclaration = [{
     int64_t getPositions() const { return getShape()[0]; }  // S
     int64_t getHeads() const { return getShape()[1]; }      // G
     int64_t getHeadWidth() const { return getShape()[2]; }  // C
     /// Rows are quantised as a whole: what writes them has to see all of a head.
-    bool isQuantised() const { return getElement() == "int8"; }
+    bool isQuantised() const { return cacheCode(std::string_view(getElement())); }
     std::vector<CachePlane> getPlanes(CacheKind kind) const {
       return cachePlanes(std::string_view(getElement()), kind == CacheKind::Key, getHeadWidth());
     }

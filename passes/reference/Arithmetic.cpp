@@ -23,13 +23,13 @@ double roundToHalf(double value) {
 
 namespace {
 
-/// Half a step of 127 to the largest: the rounding of q8g32 groups and of what
-/// int8 caches have in bytes.
+/// Half a step of `steps` to the largest: the rounding of q8g32 groups and of
+/// what caches have in integers.
 struct Scale {
   float scale, inverse;
-  explicit Scale(float peak) {
+  explicit Scale(float peak, int64_t steps = 127) {
     constexpr float kSmallestScale = 1e-30f; // its inverse is finite
-    scale = peak / 127.0f;
+    scale = peak / float(steps);
     inverse = scale > kSmallestScale ? 1.0f / scale : 0.0f;
   }
   double round(double value) const {
@@ -37,27 +37,27 @@ struct Scale {
   }
 };
 
-/// The largest of a head's columns that are not slow.
-float fastPeak(const Cache &cache, const double *row, int64_t head) {
+/// Of a head's columns that are not slow.
+Scale scaleOf(const Cache &cache, const double *row, int64_t head) {
   float peak = 0;
   for (int64_t c = head * cache.headWidth; c < (head + 1) * cache.headWidth;
        ++c)
     if (!cache.isSlow(c))
       peak = std::max(peak, std::fabs(float(row[c])));
-  return peak;
+  return Scale(peak, cache.code()->largest);
 }
 
 } // namespace
 
 bool Cache::isSlow(int64_t c) const {
-  return keys && keyColumn(c % headWidth, headWidth).slow;
+  return keys && keyColumn(code(), c % headWidth, headWidth).slow;
 }
 
 Rows Cache::scales(const Rows &x) const {
   Rows y(x.tokens, x.width / headWidth);
   for (int64_t t = 0; t < x.tokens; ++t)
     for (int64_t head = 0; head < y.width; ++head)
-      y.row(t)[head] = Scale(fastPeak(*this, x.row(t), head)).scale;
+      y.row(t)[head] = scaleOf(*this, x.row(t), head).scale;
   return y;
 }
 
@@ -66,11 +66,11 @@ Rows Cache::round(const Rows &x) const {
   for (int64_t i = 0; i < x.tokens * x.width; ++i)
     y.values[size_t(i)] = element == "f32" ? float(x.values[size_t(i)])
                                            : roundToHalf(x.values[size_t(i)]);
-  if (element != "int8")
+  if (!code())
     return y;
   for (int64_t t = 0; t < x.tokens; ++t)
     for (int64_t head = 0; head < x.width / headWidth; ++head) {
-      const Scale scale(fastPeak(*this, x.row(t), head));
+      const Scale scale = scaleOf(*this, x.row(t), head);
       for (int64_t c = head * headWidth; c < (head + 1) * headWidth; ++c)
         if (!isSlow(c))
           y.row(t)[c] = scale.round(x.row(t)[c]);
@@ -144,7 +144,7 @@ Rows rope(const Rows &x, double theta, int64_t headWidth, int64_t position) {
 }
 
 Rows attentionQueries(const Rows &q, const Cache &keys) {
-  if (keys.element != "int8")
+  if (!keys.code() || !keys.code()->slowColumns)
     return q;
   const Rows rounded = keys.round(q);
   Rows y = q;

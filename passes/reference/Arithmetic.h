@@ -2,8 +2,11 @@
 //
 // Shapes   rows [T, X], slowest first, without padding
 // Numerics f64; only what a type says is rounded: q8g32 values, cache elements
-//          and queries of int8 keys, the RoPE table
+//          and queries of int8 keys, the RoPE table; queries of int16 keys
+//          lose so little that Bounds.h has it
 #pragma once
+
+#include "qwen/cache_layout.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -31,7 +34,7 @@ struct Cache {
   int64_t width = 0;           // G · C
   int64_t capacity = 0;        // S
   int64_t headWidth = 0;       // C
-  std::string element = "f32"; // or "f16" or "int8"
+  std::string element = "f32"; // or "f16", "int16" or "int8"
   bool keys = false;
   std::vector<double> values; // NaN where nothing was written
 
@@ -43,9 +46,11 @@ struct Cache {
   bool append(const Rows &x, int64_t position, bool rounded = false);
   /// What the cache has of rows that are appended.
   Rows round(const Rows &x) const;
-  /// Whether int8 keeps column c of a row as f16.
+  /// Null where the element is a float.
+  const CacheCode *code() const { return cacheCode(element); }
+  /// Whether column c of a row stays f16 beside integers.
   bool isSlow(int64_t c) const;
-  /// Of int8: the largest magnitude in bytes of each head [T, G] / 127.
+  /// Of integers: the scale of each head [T, G].
   Rows scales(const Rows &x) const;
 };
 

@@ -13,11 +13,13 @@ constexpr int64_t kGroup = 16; // the shortest group of any format
 
 double magnitude(double value) { return std::fabs(value); }
 
-/// What rounding to a byte times `scale` may lose: half a step, and a few ulp
-/// of the ratio.
-double byteStep(double scale) {
-  return scale * (0.5 + 4 * 127 * kEpsilon) + 1e-30;
+/// What rounding to an integer of at most `largest` times `scale` may lose:
+/// half a step, and a few ulp of the ratio.
+double integerStep(double scale, int64_t largest = 127) {
+  return scale * (0.5 + 4 * double(largest) * kEpsilon) + 1e-30;
 }
+
+constexpr double kCodes = 6; // standard deviations: the worst of many
 
 /// Weighted values of an attention over exact inputs: of one row, query head
 /// after query head.
@@ -27,7 +29,7 @@ public:
                 const Cache &values, int64_t headWidth, int64_t count)
       : q(attentionQueries(rows, keys)), row(row), keys(keys), values(values),
         headWidth(headWidth), queriesPerHead(q.width / keys.width) {
-    if (values.element != "int8")
+    if (!values.code())
       return;
     Rows kept(count, values.width);
     std::copy_n(values.values.begin(), kept.values.size(), kept.values.begin());
@@ -38,7 +40,15 @@ public:
   double scoreBound(int64_t head, const double *scores, int64_t begin,
                     int64_t end) const {
     const double *query = q.row(row) + head * headWidth;
-    double bound = 0;
+    double bound = 0, unit = 0; // of the query's words
+    if (const CacheCode *code = keys.code(); code && !code->slowColumns) {
+      double peak = 0, sum = 0;
+      for (int64_t c = 0; c < headWidth; ++c) {
+        peak = std::max(peak, magnitude(query[c]));
+        sum += magnitude(query[c]);
+      }
+      unit = code->unit(code->queryUnits, peak, sum);
+    }
     for (int64_t p = begin; p < end; ++p)
       bound = std::max(bound,
                        sumBound(headWidth,
@@ -46,6 +56,7 @@ public:
                                             headWidth, false),
                                 0) /
                                std::sqrt(double(headWidth)) +
+                           kCodes * unit * norm(keys.row(p) + kvBegin(head)) +
                            2 * kEpsilon * magnitude(scores[p]));
     return bound;
   }
@@ -54,7 +65,6 @@ public:
   /// error of its weight.
   double mixedBound(int64_t head, const double *weights, double scoreBound,
                     int64_t begin, int64_t end, int64_t i) const {
-    constexpr double kCodes = 6; // standard deviations: the worst of many
     const int64_t column = kvBegin(head) + i;
     double squares = 0, sum = 0;
     for (int64_t p = begin; p < end; ++p) {
@@ -74,28 +84,34 @@ private:
   const int64_t row;
   const Cache &keys, &values;
   const int64_t headWidth, queriesPerHead;
-  Rows scales; // of int8 values
+  Rows scales; // of integers
+
+  /// Of a key's words, as far as scores see it: an error of half a unit in each
+  /// word of the query, 1/12 of a unit's square.
+  double norm(const double *key) const {
+    return std::sqrt(dot(key, key, headWidth) / (12 * double(headWidth)));
+  }
 
   int64_t kvBegin(int64_t head) const {
     return head / queriesPerHead * headWidth;
   }
 
-  /// Int8 values are multiplied by weights of 14 bits, of the largest in a
-  /// block of positions times its scale: the standard deviation of their sum's
-  /// error.
+  /// Integers are multiplied by weights times their scales, in units of what a
+  /// block of positions has: the standard deviation of their sum's error.
   double codedLoss(const double *weights, int64_t begin, int64_t end,
                    int64_t column, double squares) const {
-    constexpr double kLargestCode = 16383;
+    const CacheCode &code = *values.code();
     double loss = 0;
     for (int64_t first = begin; first < end; first += kCodedPositions) {
-      double peak = 0, quants = 0;
+      double peak = 0, sum = 0, quants = 0;
       for (int64_t p = first; p < std::min(first + kCodedPositions, end); ++p) {
         const double scale = scales.row(p)[column / values.headWidth];
         peak = std::max(peak, weights[p] * scale);
+        sum += weights[p] * scale;
         if (scale > 0)
           quants += std::pow(values.row(p)[column] / scale, 2);
       }
-      loss += std::pow(peak / kLargestCode, 2) / 12 * quants;
+      loss += std::pow(code.unit(code.weightUnits, peak, sum), 2) / 12 * quants;
     }
     return std::sqrt(loss) + kEpsilon * std::sqrt(squares);
   }
@@ -286,7 +302,7 @@ Rows quantizeBound(const Rows &x) {
     for (size_t i = begin; i < begin + kQuantized; ++i)
       peak = std::max(peak, magnitude(x.values[i]));
     std::fill_n(bound.values.begin() + ptrdiff_t(begin), kQuantized,
-                byteStep(peak / 127));
+                integerStep(peak / 127));
   }
   return bound;
 }
@@ -295,13 +311,14 @@ void addCacheRounding(Bounded &x, const Cache &cache) {
   const bool single = cache.element == "f32";
   double step = single ? kEpsilon / 2 : 0x1p-11;
   double least = single ? 1e-40 : 0x1p-25; // half of the smallest step
-  const bool bytes = cache.element == "int8";
-  const Rows scales = bytes ? cache.scales(x.value) : Rows();
+  const CacheCode *code = cache.code();
+  const Rows scales = code ? cache.scales(x.value) : Rows();
   for (int64_t t = 0; t < x.bound.tokens; ++t)
     for (int64_t c = 0; c < x.bound.width; ++c)
-      x.bound.row(t)[c] += bytes && !cache.isSlow(c)
-                               ? byteStep(scales.row(t)[c / cache.headWidth])
-                               : step * magnitude(x.value.row(t)[c]) + least;
+      x.bound.row(t)[c] +=
+          code && !cache.isSlow(c)
+              ? integerStep(scales.row(t)[c / cache.headWidth], code->largest)
+              : step * magnitude(x.value.row(t)[c]) + least;
 }
 
 } // namespace qwen::reference

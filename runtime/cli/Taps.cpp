@@ -22,7 +22,12 @@ constexpr int64_t kQuantizedGroup = 32; // values that share a scale
 
 float elementAt(const uint8_t *bytes, std::string_view type) {
   if (type == "u8")
-    return static_cast<float>(*bytes) - 128.0f;
+    return *bytes;
+  if (type == "i16") {
+    int16_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+  }
   if (type == "f16") {
     _Float16 value;
     memcpy(&value, bytes, sizeof(value));
@@ -91,7 +96,7 @@ private:
             headWidth = tap["cache"][2];
     std::string element = tap["cache_element"];
     std::vector<CachePlane> planes = cachePlanes(element, keys, headWidth);
-    bool quantized = planes.back().suffix == ".scale";
+    const CacheCode *code = cacheCode(element);
     NamedArray array{name, "F32", rows_.count, heads * headWidth, {}};
     for (int64_t t = 0; t < rows_.count; ++t)
       for (int64_t head = 0; head < heads; ++head) {
@@ -104,10 +109,11 @@ private:
         };
         for (int64_t c = 0; c < headWidth; ++c) {
           KeyColumn column =
-              quantized && keys ? keyColumn(c, headWidth) : KeyColumn{false, c};
+              keys ? keyColumn(code, c, headWidth) : KeyColumn{false, c};
           float value = cached(column.slow ? 1 : 0, column.column);
-          if (quantized && !column.slow)
-            value *= cached(planes.size() - 1, 0);
+          if (code && !column.slow)
+            value = (value - static_cast<float>(code->offset)) *
+                    cached(planes.size() - 1, 0);
           const auto *bytes = reinterpret_cast<const uint8_t *>(&value);
           array.bytes.insert(array.bytes.end(), bytes, bytes + sizeof(value));
         }

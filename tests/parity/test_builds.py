@@ -152,21 +152,24 @@ def test_one_executable_for_many_processors(qwen2):
     assert done.returncode == 1 and "this CPU lacks `sse4.1`" in done.stderr.splitlines()[-1]
 
 
-def test_an_int8_cache_is_near_and_steady(built):
-    """Rounding costs little, and whoever multiplies the bytes gets the same integers."""
-    options = (*F32, "--cache-type", "int8")
-    app = built.other("int8", *options)
+@pytest.mark.parametrize(
+    "cache, most, size", [("int8", 1e-3, (0.5, 0.7)), ("int16", 1e-6, (1.0, 1.1))], ids=["int8", "int16"]
+)
+def test_a_cache_of_integers_is_near_and_steady(built, cache, most, size):
+    """Rounding costs little, and whoever multiplies gets the same integers."""
+    options = (*F32, "--cache-type", cache)
+    app = built.other(cache, *options)
     logits = app.logits(built.ids, "--threads", 1)
-    assert 1e-9 < divergence(built.reference, logits) < 1e-3
+    assert not same_bits(logits, built.logits) and divergence(built.reference, logits) < most
     assert same_bits(app.logits(built.ids, "--threads", 3, "--chunk", 5), logits)
     assert same_bits(app.logits(built.ids, "--chunk", 1), logits)
-    narrow = built.other("int8.avx2", *options, "--target", "avx2")
-    ids, out = write_ids(built.root / "int8.ids", built.ids), built.root / "int8.npy"
+    narrow = built.other(f"{cache}.avx2", *options, "--target", "avx2")
+    ids, out = write_ids(built.root / f"{cache}.ids", built.ids), built.root / f"{cache}.npy"
     succeed("qemu-x86_64", "-cpu", "Haswell", narrow.path, "logits", "--ids", ids, "-o", out, "--threads", 1)
     assert same_bits(np.load(out), logits)
     half = built.other("f16", *F32, "--cache-type", "f16")
     sizes = [json.loads(succeed(one.path, "info", "--json"))["plan"]["cache_bytes"] for one in (app, half)]
-    assert 0.5 < sizes[0] / sizes[1] < 0.7
+    assert size[0] < sizes[0] / sizes[1] < size[1]
 
 
 @pytest.mark.parametrize("targets, problem", [("avx2,avx2", "`avx2` twice"), ("avx2,nope", "targets are avx512, avx2, x86_64")])

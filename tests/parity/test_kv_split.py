@@ -20,7 +20,7 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module", params=[(name, cache) for name in MODELS for cache in ("f32", "f16", "int8")],
+@pytest.fixture(scope="module", params=[(name, cache) for name in MODELS for cache in ("f32", "f16", "int16", "int8")],
                 ids=lambda row: "-".join(row))  # fmt: skip
 def built(request, tmp_path_factory):
     """A model by spans, whole, and by spans with taps; its prompt."""
@@ -56,7 +56,7 @@ def test_bits_are_those_of_prefill_at_every_edge(built):
             assert same_bits(decoded[0][name], decoded[1][name])
 
 
-@pytest.mark.parametrize("cache", ["f16", "int8"])
+@pytest.mark.parametrize("cache", ["f16", "int16", "int8"])
 def test_verify_and_check_follow_it(cache, tmp_path):
     path = checkpoint.write_model(tmp_path / "model", MODELS["one_kv_head"])
     ids = " ".join(map(str, checkpoint.prompt(72, V, 100)))

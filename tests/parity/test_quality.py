@@ -44,10 +44,11 @@ def test_fewer_bits_cost_more(table):
 def test_cache_types_are_measured_beside_formats(tmp_path):
     ids = write_ids(tmp_path / "ids", IDS)
     command = (QWENC, "quality", DEMO, "--formats", "stored,q8g32", "--ids", ids, "--activations", "f32")
-    text = succeed(*command, "--cache-types", "f32,f16,int8", "--json")
+    text = succeed(*command, "--cache-types", "f32,f16,int16,int8", "--json")
     rows = {(row["format"], row["cache_type"]): row["kl"] for row in json.loads(text)["rows"]}
-    assert len(rows) == 6 and rows["stored", "f32"] < 1e-9
+    assert len(rows) == 8 and rows["stored", "f32"] < 1e-9
     assert rows["stored", "f16"] < rows["stored", "int8"] < 1e-2
+    assert rows["stored", "int16"] < rows["stored", "f16"]
     text = succeed(*command, "--cache-types", "int8")
     assert [line[:16].strip() for line in text.splitlines()[1:]] == ["format, cache", "stored int8", "q8g32 int8"]
 
@@ -100,7 +101,7 @@ def test_text_is_measured_with_the_models_tokenizer(tmp_path):
         (("--calibrate", "text"), "`--calibrate` is for `--bits`, which is missing"),
         (("--bits", "5,3"), "`--bits` is 3; the matrices of `%s` can have 4.50 to 8.50 bits a weight" % DEMO),
         (("--bits", "5", "--calibrate", "missing"), "cannot read `missing`: No such file or directory"),
-        (("--cache-types", "f16,int4"), "`--cache-type` is `int4`; it is f32, f16 or int8"),
+        (("--cache-types", "f16,int4"), "`--cache-type` is `int4`; it is f32, f16, int16 or int8"),
         (("--text", "missing"), "cannot read `missing`: No such file or directory"),
         (("--text", "/dev/null"), "`/dev/null` has 0 tokens; at least 2 are needed"),
         (("--text", QWENC), "is no text: it has a zero byte"),

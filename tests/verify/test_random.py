@@ -43,7 +43,7 @@ def random_model(seed):
     inner = [hidden, heads * width, config["intermediate_size"]]
     if all(k % 32 == 0 for k in inner) and draw.random() < 0.5:
         options += ["--format", draw.choice(["q8g32", "q5g32", "q4g32"])]
-    options += ["--activations", draw.choice(["f32", "q8g32"])] + ["--cache-type", draw.choice(["f32", "f16", "int8"])]
+    options += ["--activations", draw.choice(["f32", "q8g32"])] + ["--cache-type", draw.choice(["f32", "f16", "int16", "int8"])]
     for fusion in ("fuse-rope", "fuse-swiglu", "fuse-residual"):
         if draw.random() < 0.2:
             options += ["--disable-pass", fusion]

@@ -236,13 +236,16 @@ def test_a_head_tied_to_the_wrong_tensor(folder, tmp_path):
 
 
 # A kernel's C signature, by its name: buffers have nothing but `host`.
-INT8 = (*F32, "--cache-type", "int8")
+INT8, INT16 = ((*F32, "--cache-type", cache) for cache in ("int8", "int16"))
 SIGNATURES = {
     "rms_norm": "buffer *x, buffer *w, int T, float eps, buffer *y",
     "attention": "buffer *q, buffer *keys, buffer *values, int T, int position, buffer *y",
     "int8 attention": "buffer *q, buffer *keys, buffer *slow, buffer *keys_scale, buffer *values, buffer *values_scale, "
     "int T, int position, buffer *y",
+    "int16 attention": "buffer *q, buffer *keys, buffer *keys_scale, buffer *values, buffer *values_scale, int T, int position, "
+    "buffer *y",
     "int8 value_append": "buffer *x, int T, int position, buffer *values, buffer *scales",
+    "int16 value_append": "buffer *x, int T, int position, buffer *values, buffer *scales",
     "rope": "buffer *x, buffer *table, int T, buffer *y",
     "linear_rope_append": "buffer *x, buffer *w, buffer *b, buffer *table, int T, int position, buffer *y",
 }
@@ -254,6 +257,14 @@ WRONG_TAIL = """
 """
 MASK_OFF_BY_ONE = "  return real_kernel(q, keys, values, T, position + 1, y);\n"
 MASK_OF_INT8 = "  return real_kernel(q, keys, slow, keys_scale, values, values_scale, T, position + 1, y);\n"
+MASK_OF_INT16 = "  return real_kernel(q, keys, keys_scale, values, values_scale, T, position + 1, y);\n"
+ONE_STEP_LESS_OF_INT16 = """
+  int code = real_kernel(x, T, position, values, scales);
+  for (int p = position; p < position + T; ++p)
+    for (int c = 0; c < C; ++c)
+      ((short *)values->host)[(p / 2 * C + c) * 2 + p % 2] -= 1;
+  return code;
+"""
 ONE_STEP_LESS = """
   int code = real_kernel(x, T, position, values, scales);
   for (int p = position; p < position + T; ++p)
@@ -308,12 +319,15 @@ STALE_ROW = """
         ("attention", NO_SCALE, F32, "model.layers.0.self_attn.attention"),
         ("attention", MASK_OF_INT8, INT8, "model.layers.0.self_attn.attention"),
         ("value_append", ONE_STEP_LESS, INT8, "model.layers.0.self_attn.values"),
+        ("attention", MASK_OF_INT16, INT16, "model.layers.0.self_attn.attention"),
+        ("value_append", ONE_STEP_LESS_OF_INT16, INT16, "model.layers.0.self_attn.values"),
         ("linear_rope_append", NOTHING, F32, "model.layers.0.self_attn.keys"),
         ("rope", INTERLEAVED, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
         ("rope", NEXT_POSITION, (*F32, "--disable-pass", "fuse-rope"), "model.layers.0.self_attn.q_rope"),
     ],
     ids=[
-        "wrong-tail", "stale-row", "mask", "no-scale", "mask-of-int8", "one-step-less", "nothing-appended",
+        "wrong-tail", "stale-row", "mask", "no-scale", "mask-of-int8", "one-step-less",
+        "mask-of-int16", "one-step-less-of-int16", "nothing-appended",
         "interleaved-rope", "next-position",
     ],  # fmt: skip
 )
@@ -324,7 +338,8 @@ def test_a_wrong_kernel(kernel, body, options, tap, folder, tmp_path, monkeypatc
     accept(folder / "qwen2_tied", *options)
     objects = sorted((tmp_path / "cache").rglob(f"qk_{kernel}__*_t0__*.o"))
     assert objects
-    parameters = SIGNATURES[f"int8 {kernel}" if "int8" in options else kernel]
+    cache = next((f"{name} " for name in ("int8", "int16") if name in options), "")
+    parameters = SIGNATURES[cache + kernel]
     for i, path in enumerate(objects):
         symbol = path.name.removesuffix(".o")
         dims = dict(re.findall(r"(?<=_)([khrc])(\d+)", symbol))

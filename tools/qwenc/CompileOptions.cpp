@@ -3,6 +3,7 @@
 #include "tools/qwenc/CompileOptions.h"
 
 #include "codegen/catalog/FormatChoice.h"
+#include "qwen/cache_layout.h"
 #include "tools/qwenc/bits/Bits.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -40,8 +41,9 @@ void declareBuild(CompileOptions &options, CLI::App &command) {
       ->each([&](const std::string &) { options.activationsGiven = true; })
       ->capture_default_str();
   command.add_option("--cache-type", options.cacheType,
-                     "f32, f16 or int8 (of keys 8 bits, and f16 where RoPE "
-                     "is slow); default f32 with f32 activations, else f16");
+                     "f32, f16, int16 or int8 (of keys 8 bits, and f16 where "
+                     "RoPE is slow); default f32 with f32 activations, else "
+                     "int16");
   command.add_option(
       "--context", options.context,
       "tokens that the cache can hold; default 4096, or the model's most");
@@ -191,11 +193,11 @@ std::optional<std::string> resolve(CompileOptions &options) {
     return "`--screened-head` is `" + pipeline.screenedHead +
            "`; it is on, off or auto";
   if (options.cacheType.empty())
-    options.cacheType = pipeline.activations == "f32" ? "f32" : "f16";
+    options.cacheType = pipeline.activations == "f32" ? "f32" : "int16";
   if (options.cacheType != "f32" && options.cacheType != "f16" &&
-      options.cacheType != "int8")
+      !cacheCode(options.cacheType))
     return "`--cache-type` is `" + options.cacheType +
-           "`; it is f32, f16 or int8";
+           "`; it is f32, f16, int16 or int8";
   if (std::optional<std::string> problem = bits::checkBits(options))
     return problem;
   if (options.bits && *stop != Stop::Executable)

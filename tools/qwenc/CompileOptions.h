@@ -22,7 +22,7 @@ struct CompileOptions {
   std::string model;
   std::string
       output; // empty: standard output for texts, refused for obj and exe
-  std::string cacheType; // empty: f32 with f32 activations, else f16
+  std::string cacheType; // empty: f32 with f32 activations, else int16
   std::optional<int64_t>
       context; // absent: 4096, or what the model can if that is less
   std::vector<std::string> ignoredKeys;

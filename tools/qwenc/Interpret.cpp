@@ -187,8 +187,10 @@ std::function<int()> addInterpretCommand(CLI::App &app) {
       ->add_option("--context", options->context,
                    "tokens that the cache can hold; default those given")
       ->check(CLI::PositiveNumber);
-  command->add_option("--cache-type", options->cacheType, "f32, f16 or int8")
-      ->check(CLI::IsMember({"f32", "f16", "int8"}))
+  command
+      ->add_option("--cache-type", options->cacheType,
+                   "f32, f16, int16 or int8")
+      ->check(CLI::IsMember({"f32", "f16", "int16", "int8"}))
       ->capture_default_str();
   command->add_flag("--fused", options->fused,
                     "after the fusion passes rather than as imported");

@@ -10,5 +10,5 @@ func.func private @cache_type_c1(!qwen.cache<[64, 64], "f16">)
 
 // -----
 
-// expected-error@+1 {{a cache holds f32, f16 or int8, got `bf16`}}
+// expected-error@+1 {{a cache holds f32, f16, int16 or int8, got `bf16`}}
 func.func private @cache_type_c2(!qwen.cache<[64, 2, 64], "bf16">)

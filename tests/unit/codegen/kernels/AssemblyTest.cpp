@@ -105,6 +105,23 @@ TEST(Assembly, Int8AttentionAddsPairsWhereNothingAddsFour) {
   }
 }
 
+TEST(Assembly, Int16AttentionAddsPairsOfWords) {
+  // Keys, and codes times values: 7 heads by a vector each, of 16, 8 or 4 sums.
+  for (const auto &[target, instruction, registers] :
+       {std::tuple("avx512", "vpdpwssd", 1),
+        {"avx2", "vpmaddwd", 2},
+        {"x86_64", "pmaddwd", 4}})
+    for (const char *tokens : {"t0", "t1"}) {
+      const std::string symbol = "qk_attention__int16__h14_r7_c64_s1024_" +
+                                 std::string(tokens) + "__" + target +
+                                 "_p7x1x0";
+      const std::string text = assembly(symbol);
+      EXPECT_GE(count(text, instruction), 2 * 7 * registers) << symbol;
+      EXPECT_EQ(count(text, "pmulld"), 0) << symbol;
+      EXPECT_EQ(count(text, "imull"), 0) << symbol;
+    }
+}
+
 TEST(Assembly, Avx2IntegerDotsAddPairs) {
   for (const Format &format : formats()) {
     if (!format.quant)
@@ -147,10 +164,10 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
 }
 
 TEST(Assembly, AttentionAsksForLaterBlocksOfKeysAndValues) {
-  // Both loops over blocks, or all planes of an int8 cache; by lines, of which
-  // a row of 64 f16 has two.
+  // Both loops over blocks, or all planes of integers; by lines, of which a row
+  // of 64 f16 has two.
   for (const auto &[cache, lines] :
-       {std::pair("f16", 4), {"int8", 2 + 4 + 4}}) {
+       {std::pair("f16", 4), {"int16", 4 + 4}, {"int8", 2 + 4 + 4}}) {
     const std::string symbol = "qk_attention__" + std::string(cache) +
                                "__h14_r7_c64_s1024_t1__avx512_";
     EXPECT_GE(count(assembly(symbol + "p7x4x1"), "prefetcht1"), lines)
@@ -169,6 +186,7 @@ TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
         "qk_linear__f32_f32__k512_n64_m64_t0__avx2_p4x1x1x0x32x0",
         "qk_attention__f32__h14_r7_c64_s1024_t1__avx512_p7x1x0",
         "qk_attention__f16__h14_r7_c64_s1024_t0__avx2_p7x1x0",
+        "qk_attention__int16__h14_r7_c64_s1024_t0__avx2_p7x1x0",
         "qk_attention__int8__h14_r7_c64_s1024_t0__avx2_p7x1x0",
         "qk_swiglu__plain__k512_t1__avx512_p", swiglu}) {
     const std::string text = assembly(symbol);

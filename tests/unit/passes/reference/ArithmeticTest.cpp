@@ -142,7 +142,7 @@ TEST(Arithmetic, SpansMergeToAttention) {
       rows.values[i] = 3 * std::sin(speed * double(i + 1));
     return rows;
   };
-  for (const char *element : {"f32", "int8"}) {
+  for (const char *element : {"f32", "int16", "int8"}) {
     Cache keys{.width = 32,
                .capacity = 1152,
                .headWidth = width,
@@ -192,6 +192,29 @@ TEST(Arithmetic, CacheRoundsToItsElement) {
   Cache single{.width = 1, .capacity = 64, .values = {}};
   ASSERT_TRUE(single.append(makeRows(1, 1, {0.1}), 0));
   EXPECT_EQ(single.values[0], double(0.1f));
+}
+
+TEST(Arithmetic, Int16KeepsWordsOfEachHead) {
+  Rows x(1, 32);
+  x.values[0] = -8191; // scale 1
+  x.values[1] = 2.5;   // to even
+  x.values[15] = 3.6;
+  x.values[16] = 0.8191;
+  x.values[17] = 0.00026;
+  Cache keys{.width = 32,
+             .capacity = 64,
+             .headWidth = 16,
+             .element = "int16",
+             .keys = true,
+             .values = {}};
+  ASSERT_TRUE(keys.append(x, 0));
+  EXPECT_EQ(keys.values[0], -8191);
+  EXPECT_EQ(keys.values[1], 2);
+  EXPECT_EQ(keys.values[15], 4);
+  EXPECT_NEAR(keys.values[16], 0.8191, 1e-7);
+  EXPECT_NEAR(keys.values[17], 0.0003, 1e-9);
+  // Queries are as they are: what their words lose is a bound.
+  EXPECT_EQ(attentionQueries(x, keys).values, x.values);
 }
 
 TEST(Arithmetic, Int8KeepsBytesOfEachHeadAndSlowColumnsOfKeysAsHalves) {
