@@ -90,7 +90,7 @@ def test_choices_of_a_model_are_taken_up(home):
     config = ROOT / "configs/models/qwen2.5-0.5b/config.json"
     options = (config, "--format", "q8g32", "--emit=scheduled")
     plain = succeed(QWENC, "compile", *options)
-    content = {"points": [], "models": [{"model": "d896_f4864_l24_h14_g2_c64_v151936_q8g32_q8g32_f16", "chunk_bytes": 1 << 18,
+    content = {"points": [], "models": [{"model": "d896_f4864_l24_h14_g2_c64_v151936_q8g32_q8g32_int16", "chunk_bytes": 1 << 18,
                                           "attention_rows": 32}]}
     # Whatever a search leaves is where compiling looks.
     tune(config, "--format", "q8g32", "--budget", "5s")

@@ -130,7 +130,7 @@ def test_a_verdict_without_a_tap_is_followed_by_the_first_tap(folder):
         r"  kernel qk_linear_rope__",
         text,
     ), text
-    assert re.search(r"\n! layer 0 +\d+\.\d+ +model.layers.0.self_attn.q_rope ", text), text
+    assert re.search(r"\n! layer 0 +\d+\.\d+ +model.layers.0.self_attn.[qk]_rope ", text), text
 
 
 def test_every_mutation_is_tested():
