@@ -136,8 +136,10 @@ public:
   Halide::Func y{"y"};
   Halide::Func state{"state"};
 
-  /// The loop over blocks.
-  Halide::LoopLevel atBlock() const { return {state, block}; }
+  /// A stage that is computed for each block.
+  Halide::Func eachBlock(Halide::Func stage) const {
+    return stage.compute_at(state, block).store_in(Halide::MemoryType::Stack);
+  }
 
   /// After finish.
   void schedule(const AttentionTiles &tiles, int width, int heads) {

@@ -77,12 +77,13 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   largest(r, t) = 0.0f;
   Expr one = magnitude(q(all.x, all.y, r, t));
   largest(r, t) = max(largest(r, t), one);
-  queryScale(r, t) = largest(r, t) / float(code.queryUnits);
+  Expr ofLargestQuery = largest(r, t) / float(code.queryUnits);
   if (code.mostSum > 0) {
     size(r, t) = 0.0f;
     size(r, t) += one;
-    queryScale(r, t) = max(largest(r, t) / float(code.queryUnits),
-                           size(r, t) / float(code.mostSum));
+    queryScale(r, t) = max(ofLargestQuery, size(r, t) / float(code.mostSum));
+  } else {
+    queryScale(r, t) = ofLargestQuery;
   }
   query(i, half, r, t) = cast(
       factorType, round(q(i, half, r, t) * inverseScale(queryScale(r, t))));
@@ -231,7 +232,6 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);
-  const LoopLevel atBlock = merge.atBlock();
   const Func y = merge.y;
   for (Func stage : {largest, size, queryScale, querySum})
     if (stage.defined())
@@ -244,13 +244,11 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
           .bound_extent(half, 2)
           .bound_extent(r, heads)
           .vectorize(i, 4);
-  visible.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
+  merge.eachBlock(visible)
       .bound_extent(j, kBlock)
       .bound_extent(p, kSpan)
       .vectorize(j);
-  score.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
+  merge.eachBlock(score)
       .bound_extent(j, kBlock)
       .bound_extent(p, kSpan)
       .bound_extent(r, heads);
@@ -284,13 +282,10 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   byPairs(dots, dot, score, j);
   addProducts(dots.update(), j, quad);
   tiles.prefetch(dots.update(), keys, quad.y, 2 * (fast / run));
-  for (Func stage : {exponent, unitOf, inverse})
-    stage.compute_at(atBlock)
-        .store_in(MemoryType::Stack)
-        .bound_extent(r, heads);
-  for (Func stage : {weight, scaled, rounded, codes})
-    stage.compute_at(atBlock)
-        .store_in(MemoryType::Stack)
+  for (const Func &stage : {exponent, unitOf, inverse})
+    merge.eachBlock(stage).bound_extent(r, heads);
+  for (const Func &stage : {weight, scaled, rounded, codes})
+    merge.eachBlock(stage)
         .bound_extent(j, kBlock)
         .bound_extent(p, kSpan)
         .bound_extent(r, heads)
@@ -302,15 +297,13 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
         .bound_extent(lane, 16)
         .vectorize(lane);
   };
-  lanes(partial).compute_at(atBlock);
+  lanes(merge.eachBlock(partial));
   lanes(highest).compute_at(exponent, r);
   lanes(top).compute_at(unitOf, r);
   if (scaledPart.defined())
     lanes(scaledPart).compute_at(unitOf, r);
   if (code.offset) {
-    codeSum.compute_at(atBlock)
-        .store_in(MemoryType::Stack)
-        .bound_extent(r, heads);
+    merge.eachBlock(codeSum).bound_extent(r, heads);
     lanes(codePart).compute_at(codeSum, r);
   }
   byPairs(products, mixed, merge.state, c);

@@ -7,7 +7,6 @@
 #include "codegen/kernels/Math.h"
 
 #include <numeric>
-#include <string>
 
 namespace qwen::codegen {
 
@@ -16,12 +15,13 @@ namespace qwen::codegen {
 class CodedRows {
 public:
   const Halide::Type type; // of integers
+  const int lanes;         // of columns, to make vectors of
   Halide::Var i{"i"}, half{"half"}, head{"head"};
 
   /// Of `x` the first `columns` of each half.
   CodedRows(const CacheCode &code, const Halide::ImageParam &x, int columns)
       : type(code.type == "i16" ? Halide::Int(16) : Halide::UInt(8)),
-        columns(columns), lanes(std::gcd(columns, 16)),
+        lanes(std::gcd(columns, 16)), columns(columns),
         largest(float(code.largest)), vectors(0, columns / lanes, 0, 2) {
     using namespace Halide;
     for (Peak &peak : peaks) {
@@ -43,13 +43,19 @@ public:
                        const Halide::Expr &token) const {
     return rounded(i, half, head, token);
   }
-  Halide::Expr scale(const Halide::Expr &token) const {
-    return peaks[1].of(head, token) / largest;
-  }
 
-  /// Both outputs have a loop over heads within that over rows.
-  void schedule(const Halide::Func &integers, const Halide::Func &scales) {
+  /// Adds the output of scales, for rows at the positions `at`, and schedules:
+  /// `integers` has a loop over heads within that over rows, `row`.
+  void finish(BuildContext &context, const Halide::Func &integers,
+              const Halide::RVar &row, const Halide::Expr &at) {
     using namespace Halide;
+    const int heads = context.dim("g"), positions = context.dim("s");
+    Var place("place");
+    Func scales("scales");
+    scales(place, head) = undef(Float(32));
+    scales(at, head) = peaks[1].of(head, row) / largest;
+    context.output(scales, {{positions, 1}, {heads, positions}});
+    scales.bound(head, 0, heads).update().reorder(head, row);
     rounded.compute_at(integers, head)
         .store_in(MemoryType::Stack)
         .bound_extent(i, columns)
@@ -72,7 +78,7 @@ private:
   struct Peak {
     Halide::Func part{"peak_part"}, of{"peak"};
   };
-  const int columns, lanes;
+  const int columns;
   const float largest;
   const Halide::RDom vectors;
   Halide::Var lane{"lane"}, token{"token"};

@@ -87,16 +87,9 @@ void buildAttention(BuildContext &context, bool onePart) {
 
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);
-  const LoopLevel atBlock = merge.atBlock();
 
-  visible.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
-      .bound_extent(j, kBlock)
-      .vectorize(j);
-  score.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
-      .bound_extent(j, kBlock)
-      .bound_extent(r, heads);
+  merge.eachBlock(visible).bound_extent(j, kBlock).vectorize(j);
+  merge.eachBlock(score).bound_extent(j, kBlock).bound_extent(r, heads);
   tiles.loops(score, j, r, t);
   tiles.accumulate(dot, score, j, r);
   tiles.add(dot.update(), j, r, inner);
@@ -105,15 +98,9 @@ void buildAttention(BuildContext &context, bool onePart) {
       .store_in(MemoryType::Stack)
       .bound_extent(lane, 16)
       .vectorize(lane);
-  exponent.compute_at(atBlock).store_in(MemoryType::Stack);
-  weight.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
-      .bound_extent(j, kBlock)
-      .vectorize(j, 16);
-  partial.compute_at(atBlock)
-      .store_in(MemoryType::Stack)
-      .bound_extent(lane, 16)
-      .vectorize(lane);
+  merge.eachBlock(exponent);
+  merge.eachBlock(weight).bound_extent(j, kBlock).vectorize(j, 16);
+  merge.eachBlock(partial).bound_extent(lane, 16).vectorize(lane);
   tiles.accumulate(mixed, merge.state, c, r);
   tiles.add(mixed.update(), c, r, past);
   tiles.prefetch(mixed.update(), values, past, kBlock);

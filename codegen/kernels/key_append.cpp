@@ -19,13 +19,12 @@ void buildCoded(BuildContext &context, const CacheCode &code) {
       context.buffer("x", Float(32), context.halfHeadRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
-  Var one("one"), within("within"), group("group"), block("block"),
-      place("place");
+  Var one("one"), within("within"), group("group"), block("block");
   RDom row(0, context.tokens(), "row");
   Expr at = position + row;
   CodedRows coded(code, x, fast);
   const Var &i = coded.i, &half = coded.half, &head = coded.head;
-  Func keys("keys"), scales("scales");
+  Func keys("keys");
   keys(one, within, group, half, block, head) = undef(coded.type);
   keys(one, at % 64, group, half, at / 64, head) =
       coded.integer(group * run + one, half, row);
@@ -59,11 +58,7 @@ void buildCoded(BuildContext &context, const CacheCode &code) {
         .reorder(i, half, head, row)
         .vectorize(i, 4);
   }
-  scales(place, head) = undef(Float(32));
-  scales(at, head) = coded.scale(row);
-  context.output(scales, {{positions, 1}, {heads, positions}});
-  scales.bound(head, 0, heads).update().reorder(head, row);
-  coded.schedule(keys, scales);
+  coded.finish(context, keys, row, at);
 }
 
 void build(BuildContext &context) {

@@ -17,12 +17,12 @@ void buildCoded(BuildContext &context, const CacheCode &code) {
       context.buffer("x", Float(32), context.halfHeadRows(width, heads, heads));
   context.addTokens();
   Expr position = context.scalarInt("position");
-  Var one("one"), group("group"), place("place");
+  Var one("one"), group("group");
   RDom row(0, context.tokens(), "row");
   Expr at = position + row;
   CodedRows coded(code, x, width / 2);
   const Var &i = coded.i, &half = coded.half, &head = coded.head;
-  Func values("values"), scales("scales");
+  Func values("values");
   values(one, i, half, group, head) = undef(coded.type);
   values(at % run, i, half, at / run, head) = coded.integer(i, half, row);
   context.output(values, {{run, 1},
@@ -30,18 +30,14 @@ void buildCoded(BuildContext &context, const CacheCode &code) {
                           {2, run * width / 2},
                           {positions / run, run * width},
                           {heads, positions * width}});
-  scales(place, head) = undef(Float(32));
-  scales(at, head) = coded.scale(row);
-  context.output(scales, {{positions, 1}, {heads, positions}});
 
   values.bound(i, 0, width / 2)
       .bound(half, 0, 2)
       .bound(head, 0, heads)
       .update()
       .reorder(i, half, head, row)
-      .vectorize(i, std::gcd(width / 2, 16));
-  scales.bound(head, 0, heads).update().reorder(head, row);
-  coded.schedule(values, scales);
+      .vectorize(i, coded.lanes);
+  coded.finish(context, values, row, at);
 }
 
 void build(BuildContext &context) {

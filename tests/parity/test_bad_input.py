@@ -345,7 +345,11 @@ def test_a_cache_type_that_there_is_not(model):
         compile_refused(model, f"qwenc: error: `--cache-type` is `{name}`; it is f32, f16, int16 or int8\n", "--cache-type", name)
 
 
-@pytest.mark.parametrize("options", [F32, (), ("--cache-type", "f16"), ("--cache-type", "int8")], ids=["f32", "int8", "f16-cache", "int8-cache"])
+@pytest.mark.parametrize(
+    "options",
+    [F32, (), ("--cache-type", "f16"), ("--cache-type", "int8")],
+    ids=["f32", "int8", "f16-cache", "int8-cache"],
+)
 @pytest.mark.parametrize("target, cpu", [("x86_64", "Nehalem"), ("avx2", "Haswell")])
 def test_an_old_processor_runs_what_is_built_for_it(model, tmp_path, target, cpu, options):
     """Neither emulated processor has AVX-512; an instruction that it lacks would end the executable."""

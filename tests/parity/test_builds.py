@@ -153,14 +153,16 @@ def test_one_executable_for_many_processors(qwen2):
 
 
 @pytest.mark.parametrize(
-    "cache, most, size", [("int8", 1e-3, (0.5, 0.7)), ("int16", 1e-6, (1.0, 1.1))], ids=["int8", "int16"]
+    "cache, least, most, size",
+    [("int8", 1e-9, 1e-3, (0.5, 0.7)), ("int16", 1e-12, 1e-6, (1.0, 1.1))],
+    ids=["int8", "int16"],
 )
-def test_a_cache_of_integers_is_near_and_steady(built, cache, most, size):
+def test_a_cache_of_integers_is_near_and_steady(built, cache, least, most, size):
     """Rounding costs little, and whoever multiplies gets the same integers."""
     options = (*F32, "--cache-type", cache)
     app = built.other(cache, *options)
     logits = app.logits(built.ids, "--threads", 1)
-    assert not same_bits(logits, built.logits) and divergence(built.reference, logits) < most
+    assert least < divergence(built.reference, logits) < most
     assert same_bits(app.logits(built.ids, "--threads", 3, "--chunk", 5), logits)
     assert same_bits(app.logits(built.ids, "--chunk", 1), logits)
     narrow = built.other(f"{cache}.avx2", *options, "--target", "avx2")

@@ -194,6 +194,15 @@ TEST(Arithmetic, CacheRoundsToItsElement) {
   EXPECT_EQ(single.values[0], double(0.1f));
 }
 
+Cache twoHeadsOfKeys(const char *element) {
+  return {.width = 32,
+          .capacity = 64,
+          .headWidth = 16,
+          .element = element,
+          .keys = true,
+          .values = {}};
+}
+
 TEST(Arithmetic, Int16KeepsWordsOfEachHead) {
   Rows x(1, 32);
   x.values[0] = -8191; // scale 1
@@ -201,12 +210,7 @@ TEST(Arithmetic, Int16KeepsWordsOfEachHead) {
   x.values[15] = 3.6;
   x.values[16] = 0.8191;
   x.values[17] = 0.00026;
-  Cache keys{.width = 32,
-             .capacity = 64,
-             .headWidth = 16,
-             .element = "int16",
-             .keys = true,
-             .values = {}};
+  Cache keys = twoHeadsOfKeys("int16");
   ASSERT_TRUE(keys.append(x, 0));
   EXPECT_EQ(keys.values[0], -8191);
   EXPECT_EQ(keys.values[1], 2);
@@ -226,12 +230,7 @@ TEST(Arithmetic, Int8KeepsBytesOfEachHeadAndSlowColumnsOfKeysAsHalves) {
   x.values[4] = 2049; // has no part in the scale
   x.values[16] = 12.7;
   x.values[17] = 0.26;
-  Cache keys{.width = 32,
-             .capacity = 64,
-             .headWidth = 16,
-             .element = "int8",
-             .keys = true,
-             .values = {}};
+  Cache keys = twoHeadsOfKeys("int8");
   Cache values = keys;
   values.keys = false;
   ASSERT_TRUE(keys.append(x, 0));
