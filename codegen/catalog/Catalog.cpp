@@ -79,25 +79,17 @@ std::string optionValue(const CatalogKernel &kernel,
   return "";
 }
 
-/// Bits of a sum of two products from which on it is exact and worth having:
-/// 16 hold those of small quants, and are no use where one instruction adds
-/// four products.
+/// Bits of a sum of two products from which on it is worth having: 16 are no
+/// use where one instruction adds four products.
 int64_t leastSumBits(const KernelCatalog &catalog, const CatalogKernel &kernel,
                      const KernelSymbol &symbol) {
   const CatalogTarget *target = catalog.target(symbol.target);
   std::string ignored;
   const auto values = matchOptions(kernel, symbol.options, ignored);
-  if (!target || !values || target->quadDots ||
-      optionValue(kernel, *values, "act") != "q8g32")
-    return 32;
-  const CatalogFormat *format =
-      catalog.format(optionValue(kernel, *values, "format"));
-  const bool coarse = std::any_of(
-      kernel.operands.begin(), kernel.operands.end(),
-      [](const CatalogOperand &row) { return row.kind == "coarse"; });
-  const int64_t largest =
-      coarse ? format->coarseLargestQuant : format->largestQuant;
-  return largest * kLargestPair <= INT16_MAX ? 16 : 32;
+  return !target || !values || target->quadDots ||
+                 optionValue(kernel, *values, "act") != "q8g32"
+             ? 32
+             : 16;
 }
 
 bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol,
@@ -349,13 +341,17 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     // for memory, which a loop over small tiles reads in fewer streams.
     const bool one = symbol.dim("t") == 1;
     const int64_t perValue = std::max<int64_t>(1, kPanelRows / target->lanes);
-    const int64_t most = target->registers * 3 / 4;
+    // Where sums of two products are apart, they are what registers hold and a
+    // tile's own stay in memory.
+    const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
+    const bool sumsApart = leastBits < 32;
+    const int64_t most = !one && sumsApart ? kAccumulatorsInMemory * perValue
+                                           : target->registers * 3 / 4;
     const int64_t budget =
         one ? std::min(most, kOneTokenAccumulators * perValue) : most;
     int64_t used = perValue;
     std::string ignored;
     const auto values = matchOptions(*kernel, options, ignored);
-    const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
     const std::vector<std::string> facts =
         factsOf(*kernel, values.value_or(std::vector<std::string>()), *target,
                 leastBits);

@@ -40,8 +40,6 @@ struct CatalogFormat {
   int64_t coarsePlanes; // first planes that are a coarse copy; 0: none
   std::string sameScoresAs; // a format whose scores it gives to the bit; empty:
                             // none but its own
-  int64_t largestQuant;     // with its offset; 0: not quantised
-  int64_t coarseLargestQuant; // of the coarse copy
 
   int64_t bytes(int64_t rows, int64_t inner) const; // of all planes
   bool takesStored(std::string_view storedType) const;
@@ -117,9 +115,6 @@ struct CatalogTarget {
   bool quadDots; // one instruction adds four products of u8 and i8 to an i32
 };
 
-/// A pair of products of a quant and two i8 is at most this often the quant.
-inline constexpr int64_t kLargestPair = 2 * 128;
-
 /// One argument of the compiled C function, in calling order.
 struct KernelArgument {
   std::string name;    // "xq", "W.q", "bias", "T", "y"
@@ -173,6 +168,8 @@ struct ScheduleFile {
 inline constexpr int64_t kMostAccumulators = 32;
 /// Of a default point for one token.
 inline constexpr int64_t kOneTokenAccumulators = 8;
+/// Of a default point for many, where the tile's sums stay in memory.
+inline constexpr int64_t kAccumulatorsInMemory = 8;
 
 /// One choice of a model's steps: its name in a schedule file and its most.
 struct StepChoice {

@@ -12,8 +12,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
                                    element)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
                                    innerMultiple, storedTypes, activations,
-                                   lossOfLargest, coarsePlanes, sameScoresAs,
-                                   largestQuant, coarseLargestQuant)
+                                   lossOfLargest, coarsePlanes, sameScoresAs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOption, name, values, flag)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)

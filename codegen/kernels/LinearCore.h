@@ -69,8 +69,14 @@ public:
     std::vector<VarOrRVar> order{lane, panel, token};
     for (RVar &var : inner)
       order.push_back(var);
-    order.push_back(outer);
     Stage update = acc.update();
+    const int step = tokensOfSums(panels, tokens);
+    if (step < tokens) {
+      Var tokenStep("tokenStep");
+      update.split(token, tokenStep, token, step, TailStrategy::RoundUp);
+      order.push_back(tokenStep);
+    }
+    order.push_back(outer);
     update.reorder(order).vectorize(lane).unroll(panel).unroll(token);
     if (decoded.defined()) {
       // The tile's weights as f32 for one block of 32, shared by its tokens.
@@ -99,8 +105,7 @@ public:
           .store_in(MemoryType::Stack);
       dot.vectorize(lane).unroll(panel).unroll(token);
       if (pairs.defined())
-        pairs.schedule(dot, {acc, inner.empty() ? outer : inner.front()},
-                       panels);
+        pairs.schedule(dot, panels);
       else
         dot.update()
             .reorder({products[0], lane, panel, token, products[1]})
@@ -151,6 +156,17 @@ public:
   }
 
 private:
+  /// Tokens of a tile whose dots are computed at a time: sums of two products
+  /// are apart from the tile's own, and take half of the registers.
+  int tokensOfSums(int panels, int tokens) const {
+    if (!pairs.defined())
+      return tokens;
+    const CatalogTarget &cpu = context.target.data;
+    return std::clamp(
+        int(cpu.registers / 2 / (panels * pairs.registers(cpu.lanes))), 1,
+        tokens);
+  }
+
   /// Asks for the planes' later blocks while the present ones are multiplied:
   /// a core alone keeps too few lines of memory under way.
   void prefetch(Halide::Stage &update, int unroll) {

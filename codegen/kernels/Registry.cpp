@@ -51,10 +51,7 @@ KernelCatalog makeCatalog() {
         .lossOfLargest = format.lossOfLargest,
         .coarsePlanes =
             format.coarse ? int64_t(format.coarse()->planes.size()) : 0,
-        .sameScoresAs = format.sameScoresAs,
-        .largestQuant = format.largestQuant,
-        .coarseLargestQuant =
-            format.coarse ? format.coarse()->largestQuant : 0};
+        .sameScoresAs = format.sameScoresAs};
     for (const Plane &plane : format.planes)
       row.planes.push_back({plane.name, plane.group, plane.blockBytes,
                             elementName(plane.element)});
@@ -153,7 +150,8 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .onlyOne = true,
            .oneWith = {{"act=f32", 0}, {kShortSums, 16}}},
           // Integer dots where no instruction adds four products: sums of two
-          // in 16 bits, where they are exact, take half the multiplications.
+          // in 16 bits take half the multiplications, of quants of 8 bits as
+          // many.
           {.name = "sum_bits",
            .values = {16, 32},
            .one = 16,

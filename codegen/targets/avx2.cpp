@@ -2,10 +2,10 @@
 // FMA, F16C.
 //
 // A panel of 16 rows is two registers and there are sixteen, so a tile has half
-// the accumulators' width of AVX-512 and a quarter of its registers. Integer
-// dots widen to i16 and use vpmaddwd: vpmaddubsw would saturate, and a result
-// that depends on the data's size is no exact dot. AVX-VNNI, where a CPU has
-// it, is not used.
+// the accumulators' width of AVX-512 and a quarter of its registers. vpmaddubsw
+// adds pairs of products of u8 and i8 into i16 lanes, which hold the exact sum
+// of a few (PairSums.h); vpmaddwd makes i32 of them once a group. AVX-VNNI,
+// where a CPU has it, is not used: Halide 21 does not emit its vpdpbusd.
 #include "codegen/targets/Target.h"
 
 namespace qwen::codegen::target {
