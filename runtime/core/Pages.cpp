@@ -48,11 +48,14 @@ Result<Pages> Pages::allocate(int64_t bytes, const char *what) {
 }
 
 void Pages::preferHuge() {
+  madvise(data_, static_cast<size_t>(bytes_), MADV_HUGEPAGE);
+}
+
+void Pages::moveToHuge(int64_t offset) {
   // Of Linux 6.1; what was compiled with older headers asks all the same.
   constexpr int kCollapse = 25;
-  auto bytes = static_cast<size_t>(bytes_);
-  if (madvise(data_, bytes, MADV_HUGEPAGE) == 0)
-    madvise(data_, bytes, kCollapse);
+  if (offset + kHugePageBytes <= bytes_)
+    madvise(data_ + offset, kHugePageBytes, kCollapse);
 }
 
 void Pages::poison() { memset(data_, 0xff, static_cast<size_t>(bytes_)); }

@@ -116,6 +116,15 @@ void Session::preferHugeCache(int64_t positions) {
   hugeCache_ = true;
 }
 
+void Session::moveCache(int64_t tokens) {
+  if (!hugeCache_)
+    return;
+  const int64_t end =
+      std::min(movedBytes_ + tokens * kHugePageBytes, cache_.bytes());
+  for (; movedBytes_ < end; movedBytes_ += kHugePageBytes)
+    cache_.moveToHuge(movedBytes_);
+}
+
 Status Session::prefill(std::span<const int32_t> ids) {
   if (Status status = check(ids, position()); !status.ok())
     return status;
@@ -192,7 +201,9 @@ int64_t Session::computedLogits() const {
 
 void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
                    int64_t position, int64_t logitsFrom, const Depth &depth) {
-  preferHugeCache(position + static_cast<int64_t>(ids.size()));
+  const auto tokens = static_cast<int64_t>(ids.size());
+  preferHugeCache(position + tokens);
+  moveCache(tokens);
   memset(counters_.data(), 0,
          static_cast<size_t>(plan_.counters * kCounterBytes));
   std::copy(ids.begin(), ids.end(), stepIds_.begin());
@@ -208,7 +219,7 @@ void Session::step(qwen_step_fn fn, std::span<const int32_t> ids,
        .team = &team_,
        .barrier = Team::barrier,
        .ids = stepIds_.data(),
-       .tokens = static_cast<int64_t>(ids.size()),
+       .tokens = tokens,
        .position = position,
        .logits_from = logitsFrom,
        .rank = depth.rank,

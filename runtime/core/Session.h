@@ -111,6 +111,9 @@ private:
   // Asks for huge pages for the cache, once, when so many positions are worth
   // the memory.
   void preferHugeCache(int64_t positions);
+  // Moves what the cache holds by then, a page for each of so many tokens: all
+  // at once would be a pause in the answer.
+  void moveCache(int64_t tokens);
   // Runs `fn` on tokens that belong at `position` and leaves them in the cache.
   void step(qwen_step_fn fn, std::span<const int32_t> ids, int64_t position,
             int64_t logitsFrom, const Depth &depth = {});
@@ -124,6 +127,7 @@ private:
   Screening screening_;
   float floor_ = -std::numeric_limits<float>::infinity();
   bool hugeCache_ = false;
+  int64_t movedBytes_ = 0; // of the cache, to huge pages
   Pages cache_, arena_, scratch_, counters_;
   std::vector<int32_t> ids_;
   std::vector<int32_t>
