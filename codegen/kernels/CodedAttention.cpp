@@ -29,7 +29,8 @@ namespace {
 constexpr int kBlock = int(kCacheBlock);
 constexpr int kSpan = int(kCodedPositions / kCacheBlock); // blocks
 constexpr float kLeast = -1e30f;                          // of an exponent
-constexpr double kWorst = 6; // standard deviations: the worst of many
+constexpr double kWorst = 6;      // standard deviations: the worst of many
+constexpr int kMostColumns = 512; // that 32 bits hold (CacheCode::mostSum)
 
 } // namespace
 
@@ -37,6 +38,11 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   const int width = context.dim("c"), heads = context.dim("r"),
             positions = context.dim("s"), blocks = positions / kBlock;
   const CacheCode &code = *context.cacheCode();
+  if (code.mostSum > 0 && width > kMostColumns)
+    throw KernelError{
+        "a cache of " + context.option("kv") + " takes heads of at most " +
+        std::to_string(kMostColumns) + " columns, and these have " +
+        std::to_string(width) + "; `--cache-type f16` takes them"};
   const bool words = code.type == "i16";
   const int slow = int(slowHalf(&code, width)), fast = width / 2 - slow,
             run = int(code.run);

@@ -31,13 +31,13 @@ public:
         starts(name + "_starts"), offsets(name + "_offsets") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
-    // A part of the second-level cache, from which the panels then come for
+    // A third of the second-level cache, from which the panels then come for
     // every tile of tokens.
     unpacks = panelsAround > 0 && !context.oneToken() &&
               !tokensOutermost(context) &&
               format.planes[0].blockBytes < kPlainBytes &&
               context.dim("k") * panelsAround * kPanelRows <=
-                  context.target.data.l2Bytes / 4;
+                  context.target.data.l2Bytes / 3;
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
       integerDots(format, weight, x);
