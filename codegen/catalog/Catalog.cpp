@@ -344,11 +344,11 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     // Where sums of two products are apart, they are what registers hold and a
     // tile's own stay in memory.
     const int64_t leastBits = leastSumBits(*this, *kernel, symbol);
-    const bool sumsApart = leastBits < 32;
-    const int64_t most = !one && sumsApart ? kAccumulatorsInMemory * perValue
-                                           : target->registers * 3 / 4;
-    const int64_t budget =
-        one ? std::min(most, kOneTokenAccumulators * perValue) : most;
+    int64_t budget = target->registers * 3 / 4;
+    if (one)
+      budget = std::min(budget, kOneTokenAccumulators * perValue);
+    else if (leastBits < 32)
+      budget = kAccumulatorsInMemory * perValue;
     int64_t used = perValue;
     std::string ignored;
     const auto values = matchOptions(*kernel, options, ignored);

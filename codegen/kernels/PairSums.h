@@ -120,10 +120,11 @@ private:
   /// Sums of two products of a quant and an i8 that fit 16 bits; a power of
   /// two, or 0.
   static int64_t most(int64_t largestQuant) {
-    int64_t count = kLargestPair * largestQuant <= INT16_MAX;
-    while (count > 0 && 2 * count * kLargestPair * largestQuant <= INT16_MAX)
-      count *= 2;
-    return count;
+    int64_t held = 0;
+    for (int64_t count = 1; count * kLargestPair * largestQuant <= INT16_MAX;
+         count *= 2)
+      held = count;
+    return held;
   }
 };
 
