@@ -23,6 +23,7 @@ bool cpuHasFeature(std::string_view feature) {
   FEATURE("lzcnt")
   FEATURE("popcnt")
   FEATURE("gfni")
+  FEATURE("avxvnni")
   FEATURE("avx512f")
   FEATURE("avx512bw")
   FEATURE("avx512dq")

@@ -29,13 +29,20 @@ std::string defaultCacheFolder() {
 }
 
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler) {
-  auto bytes = llvm::MemoryBuffer::getFile(compiler, /*IsText=*/false,
-                                           /*RequiresNullTerminator=*/false);
-  if (!bytes)
-    return userError("cannot read the kernel compiler `" + compiler +
-                     "`: " + bytes.getError().message());
-  return llvm::utohexstr(llvm::xxh3_64bits((*bytes)->getBuffer()),
-                         /*LowerCase=*/true, 16);
+  // The second makes machine code for the first, which stands beside it.
+  llvm::SmallString<128> native(llvm::sys::path::parent_path(compiler));
+  llvm::sys::path::append(native, "qwenc-native");
+  std::string identity;
+  for (const std::string &program : {compiler, native.str().str()}) {
+    auto bytes = llvm::MemoryBuffer::getFile(program, /*IsText=*/false,
+                                             /*RequiresNullTerminator=*/false);
+    if (!bytes)
+      return userError("cannot read the kernel compiler `" + program +
+                       "`: " + bytes.getError().message());
+    identity += llvm::utohexstr(llvm::xxh3_64bits((*bytes)->getBuffer()),
+                                /*LowerCase=*/true, 16);
+  }
+  return identity;
 }
 
 llvm::Expected<std::vector<std::string>>

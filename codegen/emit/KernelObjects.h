@@ -18,8 +18,8 @@ struct KernelObjectOptions {
 /// $XDG_CACHE_HOME/qwenc, else ~/.cache/qwenc.
 std::string defaultCacheFolder();
 
-/// Hash of the kernel compiler's bytes, as hexadecimal text: objects and packed
-/// weights of another one are not reused.
+/// Hashes of the bytes of the kernel compiler and of qwenc-native beside it, as
+/// hexadecimal text: objects and packed weights of others are not reused.
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler);
 
 /// Paths of the objects that define `symbols`, in the same order. Builds those

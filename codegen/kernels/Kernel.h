@@ -12,6 +12,7 @@
 #include "qwen/cache_layout.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -162,6 +163,11 @@ KernelCatalog makeCatalog();
 
 /// Builds the pipeline of a symbol; throws KernelError or Halide::Error.
 Halide::Module buildModule(const KernelSymbol &symbol);
+
+/// Builds it and writes files: objects and assembly are the target's own,
+/// where Halide's would be another CPU's. Throws as buildModule does.
+void writeKernel(const KernelSymbol &symbol,
+                 const std::map<Halide::OutputFileType, std::string> &files);
 
 // Operands and options as kernel files declare them.
 CatalogOption formatOption();

@@ -1,11 +1,10 @@
-// avx2.cpp - x86-64 of 2013 and later (Haswell, Zen 1 to 3, Alder Lake): AVX2,
+// avx2.cpp - x86-64 of 2013 and later (Haswell, Zen 1 to 3): AVX2,
 // FMA, F16C.
 //
 // A panel of 16 rows is two registers and there are sixteen, so a tile has half
 // the accumulators' width of AVX-512 and a quarter of its registers. vpmaddubsw
 // adds pairs of products of u8 and i8 into i16 lanes, which hold the exact sum
-// of a few (PairSums.h); vpmaddwd makes i32 of them once a group. AVX-VNNI,
-// where a CPU has it, is not used: Halide 21 does not emit its vpdpbusd.
+// of a few (PairSums.h); vpmaddwd makes i32 of them once a group.
 #include "codegen/targets/Target.h"
 
 namespace qwen::codegen::target {

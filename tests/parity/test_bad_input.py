@@ -330,7 +330,7 @@ def qemu():
     return shutil.which("qemu-x86_64") or pytest.skip("qemu-x86_64 is not installed")
 
 
-@pytest.mark.parametrize("target, cpu, lacks", [("avx512", "Haswell", "avx512f"), ("avx2", "Westmere", "avx2")])
+@pytest.mark.parametrize("target, cpu, lacks", [("avx512", "Haswell", "avx512f"), ("avxvnni", "Haswell", "avxvnni"), ("avx2", "Westmere", "avx2")])
 def test_a_processor_that_lacks_features(model, tmp_path, target, cpu, lacks):
     app = compile_model(model, tmp_path / "app", *F32, "--context", 64, "--target", target)
     ids = write_ids(tmp_path / "ids", [1, 2])

@@ -2,6 +2,7 @@
 """One model, many builds: formats, schedules, targets, fusion and packaging change what they say and no other bit."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import checkpoint
 import models
-from harness import BIN, F32, QWENC, compile_model, divergence, execute, golden, same_bits, succeed, worst, write_ids
+from harness import BIN, F32, QWENC, ROOT, App, compile_model, divergence, execute, golden, same_bits, succeed, worst, write_ids
 
 CONTEXT = ("--context", 80)
 
@@ -152,6 +153,33 @@ def test_one_executable_for_many_processors(qwen2):
     assert done.returncode == 1 and "this CPU lacks `sse4.1`" in done.stderr.splitlines()[-1]
 
 
+def emulated_avx_vnni(app, folder):
+    """The executable, which no longer asks for AVX-VNNI, and an environment in which a processor without it runs it."""
+    asked = app.path.read_bytes()
+    assert asked.count(b",f16c,avxvnni\0") == 1
+    patched = folder / f"{app.path.name}.emulated"
+    patched.write_bytes(asked.replace(b",f16c,avxvnni\0", b",f16c,,,,,,,,\0"))
+    patched.chmod(0o755)
+    library = folder / "emulate_avxvnni.so"
+    source = ROOT / "tests/parity/emulate_avxvnni.cpp"
+    succeed("clang++-22", "-std=c++20", "-shared", "-fPIC", "-O1", source, "-o", library)
+    return App(patched), {**os.environ, "LD_PRELOAD": str(library)}
+
+
+@pytest.mark.parametrize("options", [(), ("--format", "q5g32", "--cache-type", "int8")], ids=["int8", "q5g32-int8-cache"])
+def test_dots_of_four_products_without_avx512(qwen2, options):
+    """The bits of AVX2's sums of pairs, by instructions that are emulated where the processor has none of them."""
+    label, ids = "-".join(options), qwen2.ids[:5]
+    app = qwen2.other(f"avxvnni{label}", *options, "--target", "avxvnni")
+    emulated, environment = emulated_avx_vnni(app, qwen2.root)
+    path, out = write_ids(qwen2.root / "avxvnni.ids", ids), qwen2.root / "avxvnni.npy"
+    expected = qwen2.other(f"pairs{label}", *options, "--target", "avx2").logits(ids)
+    weights = f"{app.path}.weights"
+    for chunk in (1, 4):
+        succeed(emulated.path, "logits", "--weights", weights, "--ids", path, "-o", out, "--chunk", chunk, env=environment)
+        assert same_bits(np.load(out), expected)
+
+
 @pytest.mark.parametrize(
     "cache, least, most, size",
     [("int8", 1e-9, 1e-3, (0.5, 0.7)), ("int16", 1e-12, 1e-6, (1.0, 1.1))],
@@ -174,7 +202,7 @@ def test_a_cache_of_integers_is_near_and_steady(built, cache, least, most, size)
     assert size[0] < sizes[0] / sizes[1] < size[1]
 
 
-@pytest.mark.parametrize("targets, problem", [("avx2,avx2", "`avx2` twice"), ("avx2,nope", "targets are avx512, avx2, x86_64")])
+@pytest.mark.parametrize("targets, problem", [("avx2,avx2", "`avx2` twice"), ("avx2,nope", "targets are avx512, avx512vnni, avxvnni, avx2, x86_64")])
 def test_lists_of_targets_that_make_no_sense(qwen2, targets, problem):
     done = execute(QWENC, "compile", qwen2.folder, "-o", qwen2.root / "none", "--target", targets)
     assert done.returncode == 1 and problem in done.stderr and not (qwen2.root / "none").exists()

@@ -68,14 +68,13 @@ std::string drain(int pipe) {
 
 void compileObject(const KernelSymbol &symbol,
                    const std::filesystem::path &object, bool assembly) {
-  Halide::Module module = codegen::buildModule(symbol);
   const std::string scratch = object.string() + "." + std::to_string(getpid());
   std::map<Halide::OutputFileType, std::string> files{
       {Halide::OutputFileType::object, scratch}};
   if (assembly)
     files[Halide::OutputFileType::assembly] =
         std::filesystem::path(object).replace_extension(".s").string();
-  module.compile(files);
+  codegen::writeKernel(symbol, files);
   std::filesystem::rename(scratch, object);
 }
 

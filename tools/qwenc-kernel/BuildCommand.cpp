@@ -190,7 +190,7 @@ void addShow(CLI::App &app, int &status) {
         std::filesystem::temp_directory_path() /
         ("qwenc-kernel-show-" + std::to_string(getpid()));
     try {
-      codegen::buildModule(*symbol).compile({{type, file.string()}});
+      codegen::writeKernel(*symbol, {{type, file.string()}});
       std::cout << std::ifstream(file).rdbuf();
     } catch (const codegen::KernelError &error) {
       std::cerr << "qwenc-kernel: error: " << error.text << "\n";

@@ -36,7 +36,8 @@ RESERVED = {
     "Halide.h": ["codegen/kernels", "codegen/formats", "codegen/targets", "tools/qwenc-kernel", "tests/kernels",
                  "tests/unit/codegen"],
     "mlir/": ["passes", "frontend/model", "codegen/emit", "tools/qwenc", "tools/qwenc-opt", "tests/unit", "tests/verify"],
-    "llvm/": ["passes", "frontend/model", "codegen/emit", "tools/qwenc", "tools/qwenc-opt", "tests/unit", "tests/verify"],
+    "llvm/": ["passes", "frontend/model", "codegen/emit", "tools/qwenc", "tools/qwenc-native", "tools/qwenc-opt", "tests/unit",
+              "tests/verify"],
     "nlohmann/": ["frontend", "codegen/catalog", "codegen/emit", "runtime/cli", "tools", "tests"],
     "CLI/": ["runtime/cli", "tools"],
 }

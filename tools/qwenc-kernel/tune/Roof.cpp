@@ -72,6 +72,22 @@ __attribute__((target("avx512f,avx512vnni"))) double wideInteger() {
   return double(kRounds * kSums * 64) / taken;
 }
 
+__attribute__((target("avx2,avxvnni"))) double narrowDots() {
+  __m256i sums[kSums];
+  for (auto &sum : sums)
+    sum = _mm256_setzero_si256();
+  volatile int one = 0x01010101;
+  const __m256i a = _mm256_set1_epi32(one);
+  const double start = seconds(true);
+  for (int64_t i = 0; i < kRounds; ++i)
+#pragma unroll
+    for (auto &sum : sums)
+      sum = _mm256_dpbusd_avx_epi32(sum, a, a);
+  need(sums);
+  const double taken = seconds(true) - start;
+  return double(kRounds * kSums * 32) / taken;
+}
+
 /// One vpmaddubsw and one vpaddw for 32 products.
 __attribute__((target("avx2"))) double narrowInteger() {
   __m256i sums[kSums];
@@ -127,9 +143,6 @@ double Roof::microseconds(int64_t bytes, int64_t products,
 }
 
 Roof measureRoof(const CatalogTarget &target) {
-  const bool integerDots =
-      std::find(target.features.begin(), target.features.end(), "avx512vnni") !=
-      target.features.end();
   __builtin_cpu_init();
   Roof roof;
   roof.bytesPerSecond = readRate();
@@ -137,8 +150,11 @@ Roof measureRoof(const CatalogTarget &target) {
     roof.floatProducts = best(wideFloat);
   else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     roof.floatProducts = best(narrowFloat);
-  if (integerDots && __builtin_cpu_supports("avx512vnni"))
+  if (target.quadDots && target.lanes >= 16 &&
+      __builtin_cpu_supports("avx512vnni"))
     roof.integerProducts = best(wideInteger);
+  else if (target.quadDots && __builtin_cpu_supports("avxvnni"))
+    roof.integerProducts = best(narrowDots);
   else if (__builtin_cpu_supports("avx2"))
     roof.integerProducts = best(narrowInteger);
   return roof;

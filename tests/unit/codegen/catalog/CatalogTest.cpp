@@ -311,7 +311,8 @@ TEST(ScheduleFile, NamesWhatIsWrong) {
       {R"({"points": [], "extra": 1})",
        "unknown key `extra`; keys: target, points, models"},
       {R"({"target": "arm", "points": []})",
-       "unknown target \"arm\"; targets: avx512, avx2, x86_64"},
+       "unknown target \"arm\"; targets: avx512, avx512vnni, avxvnni, avx2, "
+       "x86_64"},
       {R"({"points": [1]})", "points[0] is not an object"},
       {R"({"points": [{"point": {}}]})", "points[0] needs `kernel`"},
       {R"({"points": [{"kernel": "linear"}]})",

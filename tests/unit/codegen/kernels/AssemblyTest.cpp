@@ -24,8 +24,7 @@ std::string assembly(const std::string &text) {
       std::filesystem::temp_directory_path() /
       ("qwen-assembly-test-" + std::to_string(getpid()));
   try {
-    buildModule(*symbol).compile(
-        {{Halide::OutputFileType::assembly, file.string()}});
+    writeKernel(*symbol, {{Halide::OutputFileType::assembly, file.string()}});
   } catch (const KernelError &error) {
     ADD_FAILURE() << text << ": " << error.text;
   } catch (const Halide::Error &error) {
@@ -120,6 +119,36 @@ TEST(Assembly, Int16AttentionAddsPairsOfWords) {
       EXPECT_EQ(count(text, "pmulld"), 0) << symbol;
       EXPECT_EQ(count(text, "imull"), 0) << symbol;
     }
+}
+
+TEST(Assembly, AvxVnniDotsAreVpdpbusdOfHalfTheWidth) {
+  // For 32 of K: 8 quads of 16 rows in two registers, by 1 token and by 4.
+  for (const std::string &format : integerFormats())
+    for (const auto &[rest, dots] : {std::pair("t1__avxvnni_p1x1x1x0x32x0", 16),
+                                     {"t0__avxvnni_p4x1x1x0x32x1", 64}}) {
+      const std::string symbol =
+          "qk_linear__" + format + "_q8g32__k512_n64_m64_" + rest;
+      const std::string text = assembly(symbol);
+      EXPECT_GE(count(text, "vpdpbusd"), dots) << symbol;
+      EXPECT_EQ(count(text, "vpmaddubsw"), 0) << symbol;
+      EXPECT_EQ(text.find("zmm"), std::string::npos) << symbol;
+    }
+  for (const char *cache : {"int16", "int8"}) {
+    const std::string symbol = "qk_attention__" + std::string(cache) +
+                               "__h14_r7_c64_s1024_t1__avxvnni_p7x1x0";
+    const std::string text = assembly(symbol);
+    EXPECT_GE(count(text, "vpdp"), 2 * 7 * 2) << symbol;
+    EXPECT_EQ(text.find("zmm"), std::string::npos) << symbol;
+  }
+}
+
+TEST(Assembly, TargetsUseTheirOwnFeaturesAlone) {
+  // Bytes are shifted by GFNI where there is some.
+  const std::string symbol = "qk_linear__q5g32_q8g32__k512_n64_m64_t1__";
+  EXPECT_GE(count(assembly(symbol + "avx512_p1x1x1x0x32x0"), "vgf2p8"), 8);
+  for (const char *target : {"avx512vnni", "avxvnni"})
+    EXPECT_EQ(count(assembly(symbol + target + "_p1x1x1x0x32x0"), "vgf2p8"), 0)
+        << target;
 }
 
 TEST(Assembly, Avx2IntegerDotsAddPairs) {
