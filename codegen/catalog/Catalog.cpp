@@ -154,9 +154,10 @@ enum class Fit {
   Exact
 };
 
-Fit fitOf(const ScheduleFile::Entry &entry, const KernelSymbol &symbol) {
+Fit fitOf(const ScheduleFile::Entry &entry, const KernelSymbol &symbol,
+          const std::string &target) {
   if (entry.kernel != symbol.kernel ||
-      (!entry.target.empty() && entry.target != symbol.target))
+      (!entry.target.empty() && entry.target != target))
     return Fit::None;
   if (entry.measured && entry.options != symbol.options)
     return Fit::None;
@@ -366,14 +367,16 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     for (const ScheduleFile *file : {&schedules, overrides}) {
       if (!file)
         continue;
-      for (const Fit fit : {Fit::OtherChunk, Fit::Exact})
-        for (const ScheduleFile::Entry &entry : file->entries)
-          if (fitOf(entry, symbol) == fit)
-            for (const auto &[name, value] : entry.point)
-              for (size_t i = 0; i < kernel->knobs.size(); ++i)
-                if (kernel->knobs[i].name == name)
-                  symbol.point[i] =
-                      legalUpTo(kernel->knobs[i], value, symbol, leastBits);
+      // The last that fits counts.
+      for (const std::string &of : {target->pointsOf, target->name})
+        for (const Fit fit : {Fit::OtherChunk, Fit::Exact})
+          for (const ScheduleFile::Entry &entry : file->entries)
+            if (!of.empty() && fitOf(entry, symbol, of) == fit)
+              for (const auto &[name, value] : entry.point)
+                for (size_t i = 0; i < kernel->knobs.size(); ++i)
+                  if (kernel->knobs[i].name == name)
+                    symbol.point[i] =
+                        legalUpTo(kernel->knobs[i], value, symbol, leastBits);
     }
   }
   if (std::optional<std::string> problem = check(symbol)) {

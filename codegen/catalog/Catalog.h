@@ -113,6 +113,7 @@ struct CatalogTarget {
   int64_t registers; // vector registers
   int64_t l1Bytes, l2Bytes;
   bool quadDots; // one instruction adds four products of u8 and i8 to an i32
+  std::string pointsOf = {}; // a target whose points hold where it has none
 };
 
 /// One argument of the compiled C function, in calling order.

@@ -22,7 +22,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims,
                                    multiples, operands, knobs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,
-                                   registers, l1Bytes, l2Bytes, quadDots)
+                                   registers, l1Bytes, l2Bytes, quadDots,
+                                   pointsOf)
 
 namespace {
 

@@ -2,7 +2,8 @@
 // extensions (Cascade Lake, Cooper Lake).
 //
 // As avx512.cpp, but for GFNI, which shifts the bytes of quants in one
-// instruction where this takes two, and permutations of bytes.
+// instruction where this takes two, and permutations of bytes. Tiles and what
+// is asked for ahead are the same.
 #include "codegen/targets/Target.h"
 
 namespace qwen::codegen::target {
@@ -17,7 +18,8 @@ CpuTarget avx512vnni() {
                .registers = 32,
                .l1Bytes = 32 << 10,
                .l2Bytes = 1 << 20,
-               .quadDots = true},
+               .quadDots = true,
+               .pointsOf = "avx512"},
       .halide = kHalideDots,
       .fma = true,
       .tune = "cascadelake"};

@@ -277,6 +277,22 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
             "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x8x32x0");
 }
 
+TEST(ScheduleFile, ATargetsOwnPointsWinOverThoseItBorrows) {
+  std::string error;
+  const auto file = ScheduleFile::parse(R"({"points": [
+    {"kernel": "linear", "target": "avx512vnni", "point": {"panels": 4}},
+    {"kernel": "linear", "target": "avx512", "point": {"panels": 2, "unroll": 4}}]})",
+                                        catalog(), error);
+  ASSERT_TRUE(file) << error;
+  const Dims dims = {{"k", 128}, {"n", 64}, {"m", 64}, {"t", 1}};
+  for (const auto &[target, point] : {std::pair("avx512", "1x2x4x8x32x0"),
+                                      {"avx512vnni", "1x4x4x8x32x0"},
+                                      {"avxvnni", "1x1x2x8x32x0"}})
+    EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, target, &*file),
+              "qk_linear__q8g32_q8g32__k128_n64_m64_t1__" +
+                  std::string(target) + "_p" + point);
+}
+
 TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
   std::string error;
   const auto file = ScheduleFile::parse(
