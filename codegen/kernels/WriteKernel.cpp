@@ -1,14 +1,9 @@
 // WriteKernel.cpp - the files of a kernel: by Halide, or where a target names
 // its own CPU, machine code by qwenc-native from Halide's bitcode.
 #include "codegen/kernels/Kernel.h"
+#include "codegen/kernels/RunProgram.h"
 
-#include <cstdlib>
 #include <filesystem>
-
-#include <spawn.h>
-#include <sys/wait.h>
-
-extern char **environ;
 
 namespace qwen::codegen {
 
@@ -16,7 +11,8 @@ using Halide::OutputFileType;
 
 namespace {
 
-/// Runs the program beside this one; it tells by itself what is wrong.
+/// By the program beside this one. Bitcode that it fails on is left, so that it
+/// can be run again.
 void runNative(const CpuTarget &target, const std::string &bitcode,
                const std::string &output, bool assembly) {
   std::string features;
@@ -35,21 +31,8 @@ void runNative(const CpuTarget &target, const std::string &bitcode,
       output};
   if (assembly)
     words.push_back("--assembly");
-  std::vector<char *> arguments;
-  for (std::string &word : words)
-    arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t pid = 0;
-  int status = 0;
-  if (posix_spawn(&pid, arguments[0], nullptr, nullptr, arguments.data(),
-                  environ) != 0)
-    throw KernelError{"cannot run `" + words[0] + "`"};
-  waitpid(pid, &status, 0);
-  if (WIFSIGNALED(status))
-    throw KernelError{"`" + words[0] + "` ended by signal " +
-                      std::to_string(WTERMSIG(status))};
-  if (WEXITSTATUS(status) != 0)
-    throw KernelError{"`" + words[0] + "` failed"};
+  if (const std::optional<std::string> problem = runProgram(words))
+    throw KernelError{*problem + " on `" + bitcode + "`"};
 }
 
 } // namespace

@@ -12,7 +12,7 @@ import lit.formats
 
 config.name = "qwenc"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".mlir", ".test"]
+config.suffixes = [".ll", ".mlir", ".test"]
 config.excludes = ["Inputs"]
 
 repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

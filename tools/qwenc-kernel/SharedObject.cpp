@@ -1,33 +1,14 @@
 // SharedObject.cpp - links with whichever linker this machine has; kernels need
 // no library.
 #include "tools/qwenc-kernel/SharedObject.h"
+#include "codegen/kernels/RunProgram.h"
 
 #include <cstdlib>
 #include <set>
 
 #include <dlfcn.h>
-#include <spawn.h>
-#include <sys/wait.h>
-
-extern char **environ;
 
 namespace qwen {
-namespace {
-
-bool runProgram(std::vector<std::string> words) {
-  std::vector<char *> arguments;
-  for (std::string &word : words)
-    arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  pid_t pid = 0;
-  int status = 0;
-  return posix_spawnp(&pid, arguments[0], nullptr, nullptr, arguments.data(),
-                      environ) == 0 &&
-         waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-         WEXITSTATUS(status) == 0;
-}
-
-} // namespace
 
 SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
                            int64_t jobs)
@@ -58,7 +39,7 @@ SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
   for (const char *linker : {"ld.lld-22", "ld.lld", "ld"}) {
     std::vector<std::string> words{linker, "-shared", "-o", library};
     words.insert(words.end(), objects.begin(), objects.end());
-    if (runProgram(words)) {
+    if (!codegen::runProgram(words)) {
       handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
       break;
     }

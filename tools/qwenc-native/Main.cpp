@@ -17,7 +17,14 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/AlwaysInliner.h"
 
+#include <iostream>
 #include <numeric>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <csignal>
+#include <sys/prctl.h>
 
 namespace {
 
@@ -174,9 +181,10 @@ std::optional<std::string> emit(const std::string &bitcode, const Cpu &cpu,
   const bool wide = std::any_of(
       cpu.features.begin(), cpu.features.end(),
       [](const std::string &name) { return name.starts_with("avx512"); });
-  if (!wide)
-    if (std::optional<std::string> problem = split(**module))
-      return problem;
+  const std::optional<std::string> problem =
+      wide ? std::nullopt : split(**module);
+  if (problem)
+    return problem;
   llvm::legacy::PassManager passes;
   if (machine->addPassesToEmitFile(passes, stream, nullptr,
                                    assembly
@@ -184,12 +192,18 @@ std::optional<std::string> emit(const std::string &bitcode, const Cpu &cpu,
                                        : llvm::CodeGenFileType::ObjectFile))
     return "LLVM writes no such file";
   passes.run(**module);
-  return std::nullopt;
+  stream.flush();
+  if (!stream.has_error())
+    return std::nullopt;
+  error = stream.error();
+  stream.clear_error(); // else its destructor ends the process
+  return "cannot write `" + output + "`: " + error.message();
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL); // the caller's time may be limited
   CLI::App app{"qwenc-native - machine code of a kernel's bitcode for exactly "
                "the features named"};
   std::string bitcode, output;
