@@ -28,21 +28,26 @@ std::string defaultCacheFolder() {
   return path.str().str();
 }
 
+llvm::Expected<std::string> programIdentity(const std::string &program) {
+  auto bytes = llvm::MemoryBuffer::getFile(program, /*IsText=*/false,
+                                           /*RequiresNullTerminator=*/false);
+  if (!bytes)
+    return userError("cannot read the kernel compiler `" + program +
+                     "`: " + bytes.getError().message());
+  return llvm::utohexstr(llvm::xxh3_64bits((*bytes)->getBuffer()),
+                         /*LowerCase=*/true, 16);
+}
+
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler) {
-  // The second makes machine code for the first, which stands beside it.
   llvm::SmallString<128> native(llvm::sys::path::parent_path(compiler));
   llvm::sys::path::append(native, "qwenc-native");
-  std::string identity;
-  for (const std::string &program : {compiler, native.str().str()}) {
-    auto bytes = llvm::MemoryBuffer::getFile(program, /*IsText=*/false,
-                                             /*RequiresNullTerminator=*/false);
-    if (!bytes)
-      return userError("cannot read the kernel compiler `" + program +
-                       "`: " + bytes.getError().message());
-    identity += llvm::utohexstr(llvm::xxh3_64bits((*bytes)->getBuffer()),
-                                /*LowerCase=*/true, 16);
-  }
-  return identity;
+  llvm::Expected<std::string> first = programIdentity(compiler);
+  if (!first)
+    return first;
+  llvm::Expected<std::string> second = programIdentity(native.str().str());
+  if (!second)
+    return second;
+  return *first + *second;
 }
 
 llvm::Expected<std::vector<std::string>>

@@ -18,8 +18,12 @@ struct KernelObjectOptions {
 /// $XDG_CACHE_HOME/qwenc, else ~/.cache/qwenc.
 std::string defaultCacheFolder();
 
-/// Hashes of the bytes of the kernel compiler and of qwenc-native beside it, as
-/// hexadecimal text: objects and packed weights of others are not reused.
+/// Hash of a program's bytes, as hexadecimal text: what another one has packed
+/// is not reused.
+llvm::Expected<std::string> programIdentity(const std::string &program);
+
+/// Those of the kernel compiler and of qwenc-native beside it, which makes
+/// machine code for it: objects of others are not reused.
 llvm::Expected<std::string> compilerIdentity(const std::string &compiler);
 
 /// Paths of the objects that define `symbols`, in the same order. Builds those

@@ -134,7 +134,7 @@ llvm::Expected<llvm::json::Value> packRequest(const WeightsFile &file,
 llvm::Expected<bool> writeWeightsFile(const WeightsFile &file,
                                       OutputFile &output,
                                       const PackOptions &options) {
-  llvm::Expected<std::string> packer = compilerIdentity(options.compiler);
+  llvm::Expected<std::string> packer = programIdentity(options.compiler);
   if (!packer)
     return packer.takeError();
   llvm::Expected<std::string> front = frontMatter(file, *packer);
