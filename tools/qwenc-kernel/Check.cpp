@@ -33,7 +33,7 @@ constexpr uint64_t kSeed = 20240607;
 
 struct Flags {
   std::vector<std::string> kernels, targets, formats;
-  bool quick = false, all = false;
+  bool quick = false, all = false, ownPoints = false;
   int64_t jobs = 0;
 };
 
@@ -327,7 +327,8 @@ int runCheck(Flags flags) {
     flags.jobs = std::max(1u, std::thread::hardware_concurrency());
   if (flags.targets.empty())
     for (const CatalogTarget &target : catalog->targets)
-      if (std::all_of(target.features.begin(), target.features.end(),
+      if (!(flags.ownPoints && !target.pointsOf.empty()) &&
+          std::all_of(target.features.begin(), target.features.end(),
                       cpuHasFeature))
         flags.targets.push_back(target.name);
   for (const std::string &name : flags.targets) {
@@ -385,6 +386,8 @@ void addCheck(CLI::App &app, int &status) {
   command->add_option("-j,--jobs", flags->jobs, "kernels compiled at a time");
   CLI::Option *quick = command->add_flag(
       "--quick", flags->quick, "first case only on all but the best target");
+  command->add_flag("--own-points", flags->ownPoints,
+                    "without --target: only those that take no other's points");
   command->add_flag("--all", flags->all, "every legal schedule point")
       ->excludes(quick);
   command->callback([flags, &status] { status = runCheck(*flags); });
