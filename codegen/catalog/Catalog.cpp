@@ -180,6 +180,15 @@ Fit fitOf(const ScheduleFile::Entry &entry, const KernelSymbol &symbol,
   return fit;
 }
 
+/// Sets the knobs that the entry has, each to a legal value.
+void takePoint(const ScheduleFile::Entry &entry, const CatalogKernel &kernel,
+               int64_t leastBits, KernelSymbol &symbol) {
+  for (const auto &[name, value] : entry.point)
+    for (size_t i = 0; i < kernel.knobs.size(); ++i)
+      if (kernel.knobs[i].name == name)
+        symbol.point[i] = legalUpTo(kernel.knobs[i], value, symbol, leastBits);
+}
+
 } // namespace
 
 int64_t CatalogPlane::bytes(int64_t rows, int64_t inner) const {
@@ -372,11 +381,7 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
         for (const Fit fit : {Fit::OtherChunk, Fit::Exact})
           for (const ScheduleFile::Entry &entry : file->entries)
             if (!of.empty() && fitOf(entry, symbol, of) == fit)
-              for (const auto &[name, value] : entry.point)
-                for (size_t i = 0; i < kernel->knobs.size(); ++i)
-                  if (kernel->knobs[i].name == name)
-                    symbol.point[i] =
-                        legalUpTo(kernel->knobs[i], value, symbol, leastBits);
+              takePoint(entry, *kernel, leastBits, symbol);
     }
   }
   if (std::optional<std::string> problem = check(symbol)) {
