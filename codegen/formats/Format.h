@@ -72,7 +72,8 @@ struct Format {
   Halide::Expr (*quant)(const PlaneParams &planes, Halide::Expr n,
                         Halide::Expr quad, Halide::Expr j, Halide::Expr block,
                         Halide::Expr panel);
-  /// f32 scale of (n, group), group counted in scaleGroup elements.
+  /// f32 scale of (n, group), group counted in scaleGroup elements; of at most
+  /// 22 significant bits, so that 1.5 times it is exact.
   Halide::Expr (*scale)(const PlaneParams &planes, Halide::Expr n,
                         Halide::Expr group, Halide::Expr panel);
   /// f32 minimum that is subtracted, of (n, group); null when the format has

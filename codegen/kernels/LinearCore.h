@@ -6,8 +6,10 @@
 // free because its dot is an integer
 #pragma once
 
+#include "codegen/kernels/Math.h"
 #include "codegen/kernels/PairSums.h"
 
+#include <bit>
 #include <initializer_list>
 
 namespace qwen::codegen {
@@ -21,23 +23,30 @@ public:
   /// through at a time, whose quants may be unpacked there; 0: no such loop.
   /// `weightPanel`: the panel of the weight that every panel of acc is of, by
   /// token, for quantised activations; its own if left out.
+  /// `tokensOf`: a core in the same loops, which makes what depends on the
+  /// tokens alone for this one too.
   LinearCore(const BuildContext &context, const PlaneParams &weight,
              const Activations &x, const std::string &name, int panelsAround,
-             Halide::Func weightPanel = {})
+             Halide::Func weightPanel = {},
+             const LinearCore *tokensOf = nullptr)
       : acc(name), context(context), weight(weight), panelsAround(panelsAround),
-        weightPanel(std::move(weightPanel)), dot(name + "_dot"),
-        decoded(name + "_decoded"), quants(name + "_quants"),
-        scales(name + "_scales"), minima(name + "_minima"),
+        weightPanel(std::move(weightPanel)), tokensOf(tokensOf),
+        dot(name + "_dot"), decoded(name + "_decoded"),
+        quants(name + "_quants"), scales(name + "_scales"),
+        shifts(name + "_shifts"), minima(name + "_minima"),
         starts(name + "_starts"), offsets(name + "_offsets") {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     // A third of the second-level cache, from which the panels then come for
     // every tile of tokens.
-    unpacks = panelsAround > 0 && !context.oneToken() &&
-              !tokensOutermost(context) &&
-              format.planes[0].blockBytes < kPlainBytes &&
-              context.dim("k") * panelsAround * kPanelRows <=
-                  context.target.data.l2Bytes / 3;
+    const int64_t elements = context.dim("k") * panelsAround * kPanelRows,
+                  most = context.target.data.l2Bytes / 3;
+    prepares =
+        panelsAround > 0 && !context.oneToken() && !tokensOutermost(context) &&
+        format.scaleGroup > 0 &&
+        elements / format.scaleGroup * 2 * int64_t(sizeof(float)) <= most;
+    unpacks = prepares && format.planes[0].blockBytes < kPlainBytes &&
+              elements <= most;
     acc(lane, panel, token) = 0.0f;
     if (x.quantised)
       integerDots(format, weight, x);
@@ -128,7 +137,7 @@ public:
           .reorder(byte, quad, block, panel)
           .vectorize(byte)
           .unroll(quad);
-    for (Func perGroup : {scales, minima})
+    for (Func perGroup : {scales, shifts, minima})
       if (perGroup.defined())
         perGroup.compute_at(around)
             .store_in(MemoryType::Register)
@@ -138,6 +147,8 @@ public:
             .bound_extent(panel, panelsAround)
             .reorder(lane, block, panel)
             .vectorize(lane);
+    if (tokensOf)
+      return;
     const Halide::LoopLevel oncePerTokens =
         tokensOutermost(context) ? around : at;
     if (starts.defined())
@@ -186,9 +197,12 @@ private:
   const BuildContext &context;
   const PlaneParams weight;
   const int panelsAround;
-  bool unpacks = false;
+  // Whether there is a loop in which panels' scales, or their quants too, are
+  // made ready for all tokens.
+  bool prepares = false, unpacks = false;
   Halide::Func weightPanel;
-  Halide::Func dot, decoded, quants, scales, minima, starts, offsets;
+  const LinearCore *tokensOf;
+  Halide::Func dot, decoded, quants, scales, shifts, minima, starts, offsets;
   Halide::Var element{"element"}, byte{"byte"}, quad{"quad"}, block{"block"},
       part{"part"};
   PairSums pairs;
@@ -236,13 +250,21 @@ private:
     Expr weightScale = format.scale(weight, lane, at, from);
     Expr negated =
         format.minimum ? -format.minimum(weight, lane, at, from) : Expr(0.0f);
-    if (unpacks) {
+    // A dot that starts at the bits of kRounder ends at those of kRounder + dot
+    // as an f32, so that one fma converts and scales it, with the same
+    // rounding: kRounder times a scale (Format::scale) is exact.
+    const bool startsRounded = !context.oneToken() && context.target.fma;
+    Expr shift = weightScale * -kRounder;
+    if (unpacks)
       quants(byte, quad, block, panel) =
           format.quant(weight, byte / 4, quad, byte % 4, block, panel);
-      // One f16 is converted as fast as its f32 would be loaded.
-      if (format.innerMultiple > format.scaleGroup) {
-        scales(lane, block, panel) = format.scale(weight, lane, block, panel);
-        weightScale = scales(lane, at, panel);
+    if (prepares) {
+      scales(lane, block, panel) = format.scale(weight, lane, block, panel);
+      weightScale = scales(lane, at, panel);
+      if (startsRounded) {
+        shifts(lane, block, panel) =
+            format.scale(weight, lane, block, panel) * -kRounder;
+        shift = shifts(lane, at, panel);
       }
       if (format.minimum) {
         minima(lane, block, panel) =
@@ -264,10 +286,11 @@ private:
         !context.oneToken() && context.hasKnob("tokens") &&
         context.knob("tokens") * context.dim("k") / format.scaleGroup * 4 <=
             kStackBytes;
-    Expr start = 0;
+    const int first = startsRounded ? std::bit_cast<int32_t>(kRounder) : 0;
+    Expr start = first;
     if (format.zeroPoint) {
       const auto startOf = [&](const Expr &sum) {
-        return sum * -format.zeroPoint;
+        return sum * -format.zeroPoint + first;
       };
       const auto half = [&](const Expr &part, const Expr &block) {
         return startOf(select(part == 0, x.firstHalf(block, token),
@@ -276,8 +299,11 @@ private:
       start = parts == 1 ? startOf(x.sum(blockOf, token))
                          : half(g % parts, blockOf);
       if (perTile) {
-        starts(block, part, token) =
-            parts == 1 ? startOf(x.sum(block, token)) : half(part, block);
+        if (tokensOf)
+          starts = tokensOf->starts;
+        else
+          starts(block, part, token) =
+              parts == 1 ? startOf(x.sum(block, token)) : half(part, block);
         start = starts(blockOf, g % parts, token);
       }
     }
@@ -292,13 +318,19 @@ private:
                   quads, format.largestQuant, quant, value);
 
     Expr scale = x.scale(groups.y, token);
-    Expr sum = context.fma(cast<float>(dot(lane, panel, token, at)),
-                           weightScale * scale, acc(lane, panel, token));
+    Expr product = dot(lane, panel, token, at);
+    product = startsRounded
+                  ? context.fma(reinterpret<float>(product), weightScale, shift)
+                  : cast<float>(product) * weightScale;
+    Expr sum = context.fma(product, scale, acc(lane, panel, token));
     if (format.minimum) {
       Expr offset = scale * cast<float>(x.sum(groups.y, token));
       if (perTile) {
-        offsets(block, token) =
-            x.scale(block, token) * cast<float>(x.sum(block, token));
+        if (tokensOf)
+          offsets = tokensOf->offsets;
+        else
+          offsets(block, token) =
+              x.scale(block, token) * cast<float>(x.sum(block, token));
         offset = offsets(groups.y, token);
       }
       sum = context.fma(negated, offset, sum);

@@ -20,7 +20,7 @@ void build(BuildContext &context) {
   const PlaneParams upWeight = context.weight("Wup", context.dim("k"), panels);
   const int tilePanels = context.knob("panels");
   LinearCore gate(context, gateWeight, x, "gate", tilePanels),
-      up(context, upWeight, x, "up", tilePanels);
+      up(context, upWeight, x, "up", tilePanels, {}, &gate);
   context.addTokens();
   const Var lane = gate.lane, panel = gate.panel, token = gate.token;
   outputTiles(context,

@@ -97,6 +97,9 @@ TEST_P(Expressions, QuantScaleAndMinimumMakeTheValue) {
           value -= minima(row, i, p);
         ASSERT_EQ(bits(value), bits(weight.packed->value(16 * p + row, i)))
             << "row " << 16 * p + row << ", k " << i;
+        // 1.5 times a scale is exact, as kernels of many tokens need.
+        EXPECT_EQ(bits(scales(row, i, p)) & 3, 0u)
+            << "row " << 16 * p + row << ", k " << i;
       }
 }
 

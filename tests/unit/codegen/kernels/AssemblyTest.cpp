@@ -81,6 +81,15 @@ TEST(Assembly, Avx512IntegerDotsAreVpdpbusd) {
     }
 }
 
+TEST(Assembly, DotsOfManyTokensAreConvertedByTheirStarts) {
+  for (const char *symbol :
+       {"qk_linear__q5g32_q8g32__k512_n64_m64_t0__avx512_p8x2x1x0x32x0",
+        "qk_linear__q8g32_q8g32__k512_n64_m64_t0__avxvnni_p4x1x1x0x32x0",
+        "qk_linear__q5g32_q8g32__k512_n64_m64_t0__avx2_p4x1x1x0x16x0",
+        "qk_linear_swiglu__q5g32_q8g32__k512_n64_m64_t0__avx512_p8x2x1x0x32x0"})
+    EXPECT_EQ(count(assembly(symbol), "vcvtdq2ps"), 0) << symbol;
+}
+
 TEST(Assembly, Int8AttentionIsVpdpbusdForOneTokenAndMany) {
   // Keys, and both halves of codes times values: 7 heads by 2 vectors each.
   for (const char *tokens : {"t0", "t1"}) {
