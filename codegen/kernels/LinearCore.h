@@ -20,7 +20,8 @@ public:
   Halide::Func acc;
 
   /// `panelsAround`: panels that the loop around the tiles of tokens goes
-  /// through at a time, whose quants may be unpacked there; 0: no such loop.
+  /// through at a time, whose scales may be made ready there and quants
+  /// unpacked; 0: no such loop.
   /// `weightPanel`: the panel of the weight that every panel of acc is of, by
   /// token, for quantised activations; its own if left out.
   /// `tokensOf`: a core in the same loops, which makes what depends on the
@@ -251,8 +252,9 @@ private:
     Expr negated =
         format.minimum ? -format.minimum(weight, lane, at, from) : Expr(0.0f);
     // A dot that starts at the bits of kRounder ends at those of kRounder + dot
-    // as an f32, so that one fma converts and scales it, with the same
-    // rounding: kRounder times a scale (Format::scale) is exact.
+    // as an f32, for a group's dot is below 2^20, so that one fma converts and
+    // scales it, with the same rounding: kRounder times a scale (Format::scale)
+    // is exact.
     const bool startsRounded = !context.oneToken() && context.target.fma;
     Expr shift = weightScale * -kRounder;
     if (unpacks)
