@@ -1,6 +1,5 @@
-// SharedObject.cpp - links with whichever linker this machine has. Kernels call
-// nothing but memset and its kind, or they do not link: an executable has no
-// libm for them.
+// SharedObject.cpp - links with whichever linker this machine has; kernels need
+// no library.
 #include "tools/qwenc-kernel/SharedObject.h"
 #include "codegen/kernels/RunProgram.h"
 
@@ -10,17 +9,6 @@
 #include <dlfcn.h>
 
 namespace qwen {
-namespace {
-
-/// The file of the C library that this process has.
-std::string libc() {
-  Dl_info info = {};
-  void *memset = dlsym(RTLD_DEFAULT, "memset");
-  return memset && dladdr(memset, &info) && info.dli_fname ? info.dli_fname
-                                                           : "libc.so.6";
-}
-
-} // namespace
 
 SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
                            int64_t jobs)
@@ -48,21 +36,19 @@ SharedObject::SharedObject(const std::vector<KernelSymbol> &symbols,
   if (objects.empty())
     return;
   const std::string library = (folder / "kernels.so").string();
-  std::optional<std::string> problem;
   for (const char *linker : {"ld.lld-22", "ld.lld", "ld"}) {
-    std::vector<std::string> words{linker, "-shared", "--no-undefined", "-o",
-                                   library};
+    std::vector<std::string> words{linker, "-shared", "-o", library};
     words.insert(words.end(), objects.begin(), objects.end());
-    words.push_back(libc());
-    problem = codegen::runProgram(words);
-    if (!problem) {
+    if (!codegen::runProgram(words)) {
       handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
       break;
     }
   }
-  if (!handle)
+  if (!handle) {
+    const char *reason = dlerror();
     failureTexts.push_back("the kernels do not link: " +
-                           (problem ? *problem : std::string(dlerror())));
+                           std::string(reason ? reason : "no linker works"));
+  }
 }
 
 SharedObject::~SharedObject() {

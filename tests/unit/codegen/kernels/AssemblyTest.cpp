@@ -1,5 +1,5 @@
 // ctest -R unit/codegen_kernels - kernels use the instructions they are
-// designed for.
+// designed for, and call nothing.
 //
 // A slower instruction gives the same numbers, so only the assembly tells.
 #include "codegen/kernels/Kernel.h"
@@ -42,6 +42,20 @@ int64_t count(const std::string &text, const std::string &instruction) {
        (at = text.find("\t" + instruction, at)) != std::string::npos; ++at)
     ++found;
   return found;
+}
+
+/// Functions that the code calls or jumps to, other than memcpy's kind.
+std::string calls(const std::string &text) {
+  static const std::regex pattern(
+      R"(\t(?:call|jmp)q?\t\*?([A-Za-z_][\w@.]*|%\w+))");
+  std::string names;
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end;
+       match != end; ++match) {
+    const std::string name = (*match)[1];
+    if (name.rfind("mem", 0) != 0)
+      names += name + " ";
+  }
+  return names;
 }
 
 std::vector<std::string> integerFormats() {
@@ -222,6 +236,32 @@ TEST(Assembly, FloatTilesAreVectorFmaWithoutScalarOnes) {
 TEST(Assembly, StrictSumsAreNotContracted) {
   // RoPE rounds each product, as HF does; a fused multiply-add would not.
   EXPECT_EQ(count(assembly("qk_rope__plain__h2_c64_t1__avx512_p"), "vfm"), 0);
+}
+
+TEST(Assembly, KernelsCallNothing) {
+  const KernelCatalog catalog = makeCatalog();
+  for (const Kernel &kernel : kernels())
+    for (const CpuTarget &target : targets())
+      for (int64_t tokens : {0, 1}) {
+        if (!target.data.pointsOf.empty())
+          continue; // the loops of another target
+        std::vector<std::string> options;
+        for (const CatalogOption &option : kernel.interface.options)
+          if (!option.flag)
+            options.push_back(option.name == "format" &&
+                                      option.values.size() > 1
+                                  ? "q8g32"
+                                  : option.values.back());
+        std::vector<std::pair<std::string, int64_t>> dims =
+            kernel.cases.back().dims;
+        dims.emplace_back("t", tokens);
+        std::string error;
+        const auto symbol =
+            catalog.chooseSymbol(kernel.interface.name, options, dims,
+                                 target.data.name, nullptr, error);
+        ASSERT_TRUE(symbol) << error;
+        EXPECT_EQ(calls(assembly(symbol->str())), "") << symbol->str();
+      }
 }
 
 } // namespace
