@@ -35,7 +35,9 @@ public:
         dot(name + "_dot"), decoded(name + "_decoded"),
         quants(name + "_quants"), scales(name + "_scales"),
         shifts(name + "_shifts"), minima(name + "_minima"),
-        starts(name + "_starts"), offsets(name + "_offsets") {
+        starts(tokensOf ? tokensOf->starts : Halide::Func(name + "_starts")),
+        offsets(tokensOf ? tokensOf->offsets
+                         : Halide::Func(name + "_offsets")) {
     const Format &format = context.format();
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     // A third of the second-level cache, from which the panels then come for
@@ -264,8 +266,7 @@ private:
       scales(lane, block, panel) = format.scale(weight, lane, block, panel);
       weightScale = scales(lane, at, panel);
       if (startsRounded) {
-        shifts(lane, block, panel) =
-            format.scale(weight, lane, block, panel) * -kRounder;
+        shifts(lane, block, panel) = scales(lane, block, panel) * -kRounder;
         shift = shifts(lane, at, panel);
       }
       if (format.minimum) {
@@ -301,9 +302,7 @@ private:
       start = parts == 1 ? startOf(x.sum(blockOf, token))
                          : half(g % parts, blockOf);
       if (perTile) {
-        if (tokensOf)
-          starts = tokensOf->starts;
-        else
+        if (!starts.defined())
           starts(block, part, token) =
               parts == 1 ? startOf(x.sum(block, token)) : half(part, block);
         start = starts(blockOf, g % parts, token);
@@ -328,9 +327,7 @@ private:
     if (format.minimum) {
       Expr offset = scale * cast<float>(x.sum(groups.y, token));
       if (perTile) {
-        if (tokensOf)
-          offsets = tokensOf->offsets;
-        else
+        if (!offsets.defined())
           offsets(block, token) =
               x.scale(block, token) * cast<float>(x.sum(block, token));
         offset = offsets(groups.y, token);
