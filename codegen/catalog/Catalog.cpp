@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <sstream>
 
 namespace qwen {
@@ -191,15 +192,31 @@ void takePoint(const ScheduleFile::Entry &entry, const CatalogKernel &kernel,
 
 } // namespace
 
-int64_t CatalogPlane::bytes(int64_t rows, int64_t inner) const {
-  return (rows + kPanelRows - 1) / kPanelRows * (inner / group) * blockBytes;
+int64_t CatalogPlane::streamBytes(int64_t rows, int64_t inner) const {
+  return (rows + kPanelRows - 1) / kPanelRows * (inner / group) * pitchBytes;
 }
 
-int64_t CatalogFormat::bytes(int64_t rows, int64_t inner) const {
+namespace {
+
+/// Of the first `count` planes.
+int64_t planesBytes(const CatalogFormat &format, int64_t count, int64_t rows,
+                    int64_t inner) {
   int64_t total = 0;
-  for (const CatalogPlane &plane : planes)
-    total += plane.bytes(rows, inner);
+  for (const CatalogPlane &plane :
+       std::span(format.planes).first(size_t(count)))
+    total += (rows + kPanelRows - 1) / kPanelRows * (inner / plane.group) *
+             plane.blockBytes;
   return total;
+}
+
+} // namespace
+
+int64_t CatalogFormat::bytes(int64_t rows, int64_t inner) const {
+  return planesBytes(*this, int64_t(planes.size()), rows, inner);
+}
+
+int64_t CatalogFormat::coarseBytes(int64_t rows, int64_t inner) const {
+  return planesBytes(*this, coarsePlanes, rows, inner);
 }
 
 bool CatalogFormat::takesStored(std::string_view type) const {

@@ -24,9 +24,13 @@ struct CatalogPlane {
   int64_t group;       // elements of K in one block
   int64_t blockBytes;  // for 16 rows
   std::string element; // "u8", "i8", "f16", "u16" (bf16), "f32"
+  int64_t startBytes;  // of the first block in the plane's stream; 0: that
+                       // begins with it
+  int64_t pitchBytes;  // from a block to the next, past those of other planes
 
-  /// Bytes of `rows` rows (rounded up to whole panels) of inner size `inner`.
-  int64_t bytes(int64_t rows, int64_t inner) const;
+  /// Bytes of the stream, of `rows` rows (rounded up to whole panels) of inner
+  /// size `inner`.
+  int64_t streamBytes(int64_t rows, int64_t inner) const;
 };
 
 struct CatalogFormat {
@@ -41,7 +45,8 @@ struct CatalogFormat {
   std::string sameScoresAs; // a format whose scores it gives to the bit; empty:
                             // none but its own
 
-  int64_t bytes(int64_t rows, int64_t inner) const; // of all planes
+  int64_t bytes(int64_t rows, int64_t inner) const;       // of all planes
+  int64_t coarseBytes(int64_t rows, int64_t inner) const; // of the coarse copy
   bool takesStored(std::string_view storedType) const;
   bool takesActivation(std::string_view activation) const;
 };

@@ -9,7 +9,7 @@ namespace qwen {
 
 // The structures and their JSON have the same field names.
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogPlane, name, group, blockBytes,
-                                   element)
+                                   element, startBytes, pitchBytes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogFormat, name, planes, scaleGroup,
                                    innerMultiple, storedTypes, activations,
                                    lossOfLargest, coarsePlanes, sameScoresAs)

@@ -27,6 +27,21 @@ LLVM::GlobalOp textGlobal(ModuleOp module, StringRef name, StringRef text) {
                                 name, builder.getStringAttr(bytes));
 }
 
+/// Weight bytes that a chunk of the dispatch strides over. Planes of one stream
+/// start one behind the other and stride alike: the first counts for all.
+int64_t weightChunkBytes(ir::DispatchOp dispatch) {
+  int64_t bytes = 0, streamEnd = 0;
+  for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>()) {
+    const auto begin = int64_t(slot.getOffset());
+    if (slot.getArena() != ir::Arena::Weights ||
+        (begin < streamEnd && begin + slot.getChunkBytes() > streamEnd))
+      continue;
+    bytes += slot.getChunkBytes();
+    streamEnd = begin + slot.getChunkBytes();
+  }
+  return bytes;
+}
+
 /// Weight bytes that a step of one token reads, whatever the token: every byte
 /// of the weights that its dispatches stride over, and one row of those they
 /// look rows up in. Which rows are scored again depends on the token.
@@ -39,9 +54,7 @@ int64_t stepBytes(ModuleOp planned, StringRef name) {
             KernelSymbol::parse(dispatch.getKernel().str());
         if (symbol && symbol->kernel == "linear_rescore")
           return;
-        for (auto slot : dispatch.getInputs().getAsRange<ir::SlotAttr>())
-          if (slot.getArena() == ir::Arena::Weights)
-            bytes += slot.getChunkBytes() * int64_t(dispatch.getChunks());
+        bytes += weightChunkBytes(dispatch) * int64_t(dispatch.getChunks());
       });
   return bytes;
 }
@@ -65,11 +78,7 @@ int64_t rescoredRowBytes(ModuleOp planned) {
   auto [rescore, symbol] = onlyDispatch(planned, "linear_rescore");
   if (!rescore)
     return 0;
-  int64_t chunkBytes = 0;
-  for (auto slot : rescore.getInputs().getAsRange<ir::SlotAttr>())
-    if (slot.getArena() == ir::Arena::Weights)
-      chunkBytes += slot.getChunkBytes();
-  return chunkBytes / symbol.dim("m");
+  return weightChunkBytes(rescore) / symbol.dim("m");
 }
 
 /// Where a screened step leaves its floor in each thread's scratch; 0 when

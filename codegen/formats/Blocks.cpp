@@ -67,9 +67,8 @@ Expr bitPair(const ImageParam &plane, Expr n, Expr quad, Expr j, Expr block,
 
 void clearPlanes(const PackPanel &panel, const std::vector<Plane> &planes) {
   for (size_t i = 0; i < planes.size(); ++i)
-    std::memset(
-        panel.planes[i], 0,
-        size_t(panel.innerSize / planes[i].group * planes[i].blockBytes));
+    for (int64_t block = 0; block < panel.innerSize / planes[i].group; ++block)
+      std::memset(panel.planes[i].at(block), 0, size_t(planes[i].blockBytes));
 }
 
 } // namespace qwen::codegen

@@ -38,9 +38,8 @@ void loadFloats(std::string_view type, const uint8_t *stored, int64_t count,
 int64_t firstNonFinite(const float *values, int64_t count);
 
 /// Where the bytes of block `index` along K start in a plane of one panel.
-inline uint8_t *blockAt(const PackPanel &panel, int64_t plane,
-                        int64_t blockBytes, int64_t index) {
-  return panel.planes[size_t(plane)] + blockBytes * index;
+inline uint8_t *blockAt(const PackPanel &panel, int64_t plane, int64_t index) {
+  return panel.planes[size_t(plane)].at(index);
 }
 
 /// The block sizes that the formats share, for 16 rows.
@@ -92,7 +91,7 @@ inline Halide::Expr rowScale(const Halide::ImageParam &plane, Halide::Expr n,
 /// Stores a value of an f16 plane; false when it is a NaN or an infinity.
 inline bool storeF16(const PackPanel &panel, int64_t plane, int64_t n,
                      int64_t block, uint16_t half) {
-  store(blockAt(panel, plane, kRowOfF16, block) + 2 * n, half);
+  store(blockAt(panel, plane, block) + 2 * n, half);
   return isFiniteF16(half);
 }
 

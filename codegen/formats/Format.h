@@ -22,7 +22,20 @@ struct Plane {
   int64_t group;        // elements of K that one block covers
   int64_t blockBytes;   // for 16 rows
   Halide::Type element; // how a kernel declares the plane's buffer
+  /// Whether each of its blocks lies behind one of the plane before, of the
+  /// same group: a core then reads both as one stream, which it follows.
+  bool joins = false;
 };
+
+/// A plane's blocks of one panel.
+template <typename Byte> struct PanelBlocks {
+  Byte *first;
+  int64_t pitch; // bytes from a block to the next one along K
+  Byte *at(int64_t index) const { return first + pitch * index; }
+};
+
+/// The blocks of each plane of a packed panel, in the format's order.
+using PackedPanel = std::vector<PanelBlocks<const uint8_t>>;
 
 /// What `pack` gets: 16 rows as stored, and where each plane's blocks of this
 /// panel go.
@@ -31,7 +44,7 @@ struct PackPanel {
   const uint8_t *rows[kPanelRows]; // K stored elements each; null is a padding
                                    // row (all zero)
   int64_t innerSize;               // K
-  std::vector<uint8_t *> planes;   // in the format's plane order
+  std::vector<PanelBlocks<uint8_t>> planes; // in the format's plane order
 };
 
 /// A weight's planes inside a kernel: ImageParams of the plane's element type.
@@ -60,8 +73,7 @@ struct Format {
   int64_t (*pack)(const PackPanel &panel);
   /// Plain decode of row n (0..15) of a packed panel, element k: the judge in
   /// tests, equal to the stored value.
-  float (*value)(const uint8_t *const *planes, int64_t innerSize, int64_t n,
-                 int64_t k);
+  float (*value)(const PackedPanel &planes, int64_t n, int64_t k);
 
   /// f32 value of (n, k): n the row inside the panel, exactly `value`.
   Halide::Expr (*decode)(const PlaneParams &planes, Halide::Expr n,
@@ -100,7 +112,7 @@ struct Format {
   Halide::Expr (*bound)(const PlaneParams &planes, Halide::Expr n,
                         Halide::Expr block, Halide::Expr panel) = nullptr;
   /// The same of a packed panel.
-  float (*boundValue)(const uint8_t *const *planes, int64_t n,
+  float (*boundValue)(const PackedPanel &planes, int64_t n,
                       int64_t block) = nullptr;
 };
 
@@ -108,9 +120,37 @@ struct Format {
 const std::vector<Format> &formats();
 const Format *findFormat(std::string_view name);
 
-/// Bytes of one plane of a weight [N, K], padding rows included; K is a
-/// multiple of the format's innerMultiple.
-int64_t planeBytes(const Plane &plane, int64_t outerSize, int64_t innerSize);
+/// Where a plane's blocks lie in its stream: itself, the planes that join it,
+/// or that it joins.
+struct BlockPlace {
+  int64_t startBytes; // of the first one
+  int64_t pitchBytes; // from one to the next
+};
+BlockPlace blockPlace(const Format &format, size_t plane);
+
+/// Bytes of the stream that a plane of a weight [N, K] is in, padding rows
+/// included; K is a multiple of the format's innerMultiple.
+int64_t streamBytes(const Format &format, size_t plane, int64_t outerSize,
+                    int64_t innerSize);
+
+/// Bytes of a whole weight [N, K], whose streams lie one after the other, each
+/// at the next multiple of 64; and from there to a plane's first block.
+int64_t weightBytes(const Format &format, int64_t outerSize, int64_t innerSize);
+int64_t planeStart(const Format &format, size_t plane, int64_t outerSize,
+                   int64_t innerSize);
+
+/// The blocks of panel `panel` of such a weight.
+template <typename Byte>
+std::vector<PanelBlocks<Byte>> panelBlocks(const Format &format, Byte *weight,
+                                           int64_t outerSize, int64_t innerSize,
+                                           int64_t panel) {
+  std::vector<PanelBlocks<Byte>> blocks;
+  for (size_t i = 0; i < format.planes.size(); ++i)
+    blocks.push_back({weight + planeStart(format, i, outerSize, innerSize) +
+                          streamBytes(format, i, panel * kPanelRows, innerSize),
+                      blockPlace(format, i).pitchBytes});
+  return blocks;
+}
 
 /// ImageParams "<prefix>_<plane>" for a weight with `panels` panels of K inner
 /// elements, all minima, extents and strides constant, so that a kernel reads

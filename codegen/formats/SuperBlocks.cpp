@@ -6,10 +6,10 @@ namespace qwen::codegen {
 using namespace Halide;
 
 std::vector<Plane> superPlanes(std::vector<Plane> quantPlanes) {
-  quantPlanes.push_back({"c", kGroup, kRowOfBytes, UInt(8)});
-  quantPlanes.push_back({"m", kGroup, kRowOfBytes, UInt(8)});
+  quantPlanes.push_back({"c", kGroup, kRowOfBytes, UInt(8), true});
+  quantPlanes.push_back({"m", kGroup, kRowOfBytes, UInt(8), true});
   quantPlanes.push_back({"d", kSuperGroup, kRowOfF16, Float(16)});
-  quantPlanes.push_back({"e", kSuperGroup, kRowOfF16, Float(16)});
+  quantPlanes.push_back({"e", kSuperGroup, kRowOfF16, Float(16), true});
   return quantPlanes;
 }
 
@@ -22,9 +22,8 @@ bool storeSuperScales(const PackPanel &panel, int64_t first, int64_t n,
               high = packed[8 + i % 4];
     const int c = i < 4 ? low & 63 : (high & 15) | (low >> 6) << 4;
     const int m = i < 4 ? middle & 63 : high >> 4 | (middle >> 6) << 4;
-    *(blockAt(panel, first, kRowOfBytes, 8 * superBlock + i) + n) = uint8_t(c);
-    *(blockAt(panel, first + 1, kRowOfBytes, 8 * superBlock + i) + n) =
-        uint8_t(m);
+    *(blockAt(panel, first, 8 * superBlock + i) + n) = uint8_t(c);
+    *(blockAt(panel, first + 1, 8 * superBlock + i) + n) = uint8_t(m);
   }
   const bool finite =
       storeF16(panel, first + 2, n, superBlock, load<uint16_t>(stored));
@@ -43,14 +42,13 @@ void regroupNibbles(const uint8_t *qs, int64_t group, uint8_t *bytes) {
         uint8_t((pair[i] >> shift & 15) | (pair[i + 16] >> shift & 15) << 4);
 }
 
-float superValue(const uint8_t *const *planes, int64_t first, int64_t n,
-                 int64_t k, int q) {
-  const uint8_t *const *scales = planes + first;
+float superValue(const PackedPanel &planes, size_t first, int64_t n, int64_t k,
+                 int q) {
   const int64_t group = k / kGroup, superBlock = k / kSuperGroup;
-  const float scale = loadF16(scales[2] + kRowOfF16 * superBlock, n) *
-                      float(scales[0][kRowOfBytes * group + n]);
-  const float minimum = loadF16(scales[3] + kRowOfF16 * superBlock, n) *
-                        float(scales[1][kRowOfBytes * group + n]);
+  const float scale = loadF16(planes[first + 2].at(superBlock), n) *
+                      float(planes[first].at(group)[n]);
+  const float minimum = loadF16(planes[first + 3].at(superBlock), n) *
+                        float(planes[first + 1].at(group)[n]);
   return scale * float(q) - minimum;
 }
 

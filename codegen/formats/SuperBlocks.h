@@ -26,8 +26,8 @@ bool storeSuperScales(const PackPanel &panel, int64_t first, int64_t n,
 void regroupNibbles(const uint8_t *qs, int64_t group, uint8_t *bytes);
 
 /// d·c · q - e·m in f32, each product rounded once.
-float superValue(const uint8_t *const *planes, int64_t first, int64_t n,
-                 int64_t k, int q);
+float superValue(const PackedPanel &planes, size_t first, int64_t n, int64_t k,
+                 int q);
 
 Halide::Expr superScale(const PlaneParams &planes, size_t first, Halide::Expr n,
                         Halide::Expr group, Halide::Expr panel);

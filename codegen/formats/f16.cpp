@@ -15,15 +15,15 @@ int64_t pack(const PackPanel &panel) {
     int64_t bad = -1;
     for (int64_t k = panel.innerSize - 1; k >= 0; --k) {
       const uint16_t half = load<uint16_t>(row + 2 * k);
-      store(blockAt(panel, 0, kRowOfF16, k) + 2 * n, half);
+      store(blockAt(panel, 0, k) + 2 * n, half);
       bad = isFiniteF16(half) ? bad : k;
     }
     return bad;
   });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
-  return loadF16(planes[0] + kRowOfF16 * k, n);
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
+  return loadF16(planes[0].at(k), n);
 }
 
 Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {

@@ -16,13 +16,13 @@ int64_t pack(const PackPanel &panel) {
   return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
     loadFloats(panel.storedType, row, panel.innerSize, values.data());
     for (int64_t k = 0; k < panel.innerSize; ++k)
-      store(blockAt(panel, 0, 4 * kPanelRows, k) + 4 * n, values[size_t(k)]);
+      store(blockAt(panel, 0, k) + 4 * n, values[size_t(k)]);
     return firstNonFinite(values.data(), panel.innerSize);
   });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
-  return load<float>(planes[0] + 4 * (kPanelRows * k + n));
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
+  return load<float>(planes[0].at(k) + 4 * n);
 }
 
 Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {

@@ -18,22 +18,21 @@ constexpr int kZeroPoint = 8;
 
 std::vector<Plane> planes() {
   return {{"q", kGroup, kNibbleBlock, Int(8)},
-          {"s", kGroup, kRowOfF16, Float(16)}};
+          {"s", kGroup, kRowOfF16, Float(16), true}};
 }
 
 int64_t pack(const PackPanel &panel) {
   return packBlocks(panel, planes, "q4_0", encodeQ4_0,
                     [&](const uint8_t *block, int64_t n, int64_t index) {
-                      storeQuads(blockAt(panel, 0, kNibbleBlock, index), n,
-                                 block + 2, 4);
+                      storeQuads(blockAt(panel, 0, index), n, block + 2, 4);
                       storeF16(panel, 1, n, index, load<uint16_t>(block));
                     });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t group = k / kGroup;
-  const int q = nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup);
-  return loadF16(planes[1] + kRowOfF16 * group, n) * float(q - kZeroPoint);
+  const int q = nibbleAt(planes[0].at(group), n, k % kGroup);
+  return loadF16(planes[1].at(group), n) * float(q - kZeroPoint);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,

@@ -29,17 +29,17 @@ int64_t pack(const PackPanel &panel) {
         const int64_t group = kSuperGroup / kGroup * superBlock + i;
         uint8_t nibbles[16];
         regroupNibbles(stored + 16, i, nibbles);
-        storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, nibbles, 4);
+        storeQuads(blockAt(panel, 0, group), n, nibbles, 4);
       }
     }
     return -1;
   });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t group = k / kGroup;
   return superValue(planes, kFirstScalePlane, n, k,
-                    nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup));
+                    nibbleAt(planes[0].at(group), n, k % kGroup));
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,

@@ -18,9 +18,9 @@ constexpr int64_t kGroup = 32;
 constexpr int kZeroPoint = 16;
 
 std::vector<Plane> planes() {
-  return {{"q", kGroup, kNibbleBlock, Int(8)},
-          {"h", kGroup, kBitBlock, Int(8)},
-          {"s", kGroup, kRowOfF16, Float(16)}};
+  return {{"h", kGroup, kBitBlock, Int(8)},
+          {"q", kGroup, kNibbleBlock, Int(8), true},
+          {"s", kGroup, kRowOfF16, Float(16), true}};
 }
 
 /// Bit 4 * quad + j of `bits` to bit `quad` of byte j.
@@ -38,25 +38,24 @@ uint32_t transposeBits(uint32_t bits) {
 int64_t pack(const PackPanel &panel) {
   return packBlocks(panel, planes, "q5_0", encodeQ5_0,
                     [&](const uint8_t *block, int64_t n, int64_t index) {
-                      storeQuads(blockAt(panel, 0, kNibbleBlock, index), n,
-                                 block + 6, 4);
-                      store(blockAt(panel, 1, kBitBlock, index) + 4 * n,
+                      storeQuads(blockAt(panel, 1, index), n, block + 6, 4);
+                      store(blockAt(panel, 0, index) + 4 * n,
                             transposeBits(load<uint32_t>(block + 2)));
                       storeF16(panel, 2, n, index, load<uint16_t>(block));
                     });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t group = k / kGroup;
-  const int q = nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup) |
-                bitAt(planes[1] + kBitBlock * group, n, k % kGroup) << 4;
-  return loadF16(planes[2] + kRowOfF16 * group, n) * float(q - kZeroPoint);
+  const int q = nibbleAt(planes[1].at(group), n, k % kGroup) |
+                bitAt(planes[0].at(group), n, k % kGroup) << 4;
+  return loadF16(planes[2].at(group), n) * float(q - kZeroPoint);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
            Expr panel) {
-  return asQuant(nibble(planes[0], n, quad, j, block, panel) |
-                 (bit(planes[1], n, quad, j, block, panel) << cast<int8_t>(4)));
+  return asQuant(nibble(planes[1], n, quad, j, block, panel) |
+                 (bit(planes[0], n, quad, j, block, panel) << cast<int8_t>(4)));
 }
 
 Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {

@@ -16,8 +16,8 @@ constexpr int64_t kStoredBytes = 176;
 constexpr int64_t kFirstScalePlane = 2;
 
 std::vector<Plane> planes() {
-  return superPlanes(
-      {{"q", kGroup, kNibbleBlock, Int(8)}, {"h", kGroup, kBitBlock, Int(8)}});
+  return superPlanes({{"h", kGroup, kBitBlock, Int(8)},
+                      {"q", kGroup, kNibbleBlock, Int(8), true}});
 }
 
 int64_t pack(const PackPanel &panel) {
@@ -31,30 +31,29 @@ int64_t pack(const PackPanel &panel) {
         const int64_t group = kSuperGroup / kGroup * superBlock + i;
         uint8_t nibbles[16];
         regroupNibbles(stored + 48, i, nibbles);
-        storeQuads(blockAt(panel, 0, kNibbleBlock, group), n, nibbles, 4);
+        storeQuads(blockAt(panel, 1, group), n, nibbles, 4);
         uint32_t bits = 0;
         for (int64_t quad = 0; quad < 8; ++quad)
           bits |= (load<uint32_t>(stored + 16 + 4 * quad) >> i & 0x01010101)
                   << quad;
-        store(blockAt(panel, 1, kBitBlock, group) + 4 * n, bits);
+        store(blockAt(panel, 0, group) + 4 * n, bits);
       }
     }
     return -1;
   });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t group = k / kGroup;
   return superValue(planes, kFirstScalePlane, n, k,
-                    nibbleAt(planes[0] + kNibbleBlock * group, n, k % kGroup) |
-                        bitAt(planes[1] + kBitBlock * group, n, k % kGroup)
-                            << 4);
+                    nibbleAt(planes[1].at(group), n, k % kGroup) |
+                        bitAt(planes[0].at(group), n, k % kGroup) << 4);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
            Expr panel) {
-  return asQuant(nibble(planes[0], n, quad, j, block, panel) |
-                 (bit(planes[1], n, quad, j, block, panel) << cast<int8_t>(4)));
+  return asQuant(nibble(planes[1], n, quad, j, block, panel) |
+                 (bit(planes[0], n, quad, j, block, panel) << cast<int8_t>(4)));
 }
 
 Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {

@@ -2,8 +2,8 @@
 // for every 256.
 //
 // Shapes    plane q: the low nibbles of 32 k; plane h: the upper bit pairs;
-// plane c: i8 [16 n] for 16 k; plane d:
-//           f16 [16 n] for 256 k
+// plane c: i8 [2][16 n] for 32 k; plane
+//           d: f16 [16 n] for 256 k
 // Numerics  value = d·c · (q - 32), equal to the stored q6_k to the bit
 // Source    ggml block_q6_K: u8 ql[128], u8 qh[64], i8 scales[16], f16 d
 #include "codegen/formats/Blocks.h"
@@ -17,12 +17,13 @@ constexpr int64_t kSuperGroup = 256;
 constexpr int64_t kScaleGroup = 16;
 constexpr int64_t kBlock = 32;
 constexpr int64_t kStoredBytes = 210;
+constexpr int64_t kScalesBlock = kBlock / kScaleGroup * kPanelRows;
 constexpr int kZeroPoint = 32;
 
 std::vector<Plane> planes() {
-  return {{"q", kBlock, kNibbleBlock, Int(8)},
-          {"h", kBlock, kBitPairBlock, Int(8)},
-          {"c", kScaleGroup, kPanelRows, Int(8)},
+  return {{"h", kBlock, kBitPairBlock, Int(8)},
+          {"q", kBlock, kNibbleBlock, Int(8), true},
+          {"c", kBlock, kScalesBlock, Int(8), true},
           {"d", kSuperGroup, kRowOfF16, Float(16)}};
 }
 
@@ -38,7 +39,7 @@ void packBlock(const PackPanel &panel, const uint8_t *stored, int64_t n,
   for (int64_t i = 0; i < 16; ++i)
     nibbles[i] = uint8_t((low[i] >> lowShift & 15) |
                          (low[i + 16] >> lowShift & 15) << 4);
-  storeQuads(blockAt(panel, 0, kNibbleBlock, block), n, nibbles, 4);
+  storeQuads(blockAt(panel, 1, block), n, nibbles, 4);
 
   const uint8_t *high = stored + 128 + 32 * half;
   for (int64_t r = 0; r < 2; ++r) {
@@ -47,8 +48,7 @@ void packBlock(const PackPanel &panel, const uint8_t *stored, int64_t n,
       pairs |= (load<uint32_t>(high + 16 * r + 4 * quad) >> (2 * inHalf) &
                 0x03030303)
                << (2 * quad);
-    store(blockAt(panel, 1, kBitPairBlock, block) + 4 * (kPanelRows * r + n),
-          pairs);
+    store(blockAt(panel, 0, block) + 4 * (kPanelRows * r + n), pairs);
   }
 }
 
@@ -60,9 +60,9 @@ int64_t pack(const PackPanel &panel) {
       if (!storeF16(panel, 3, n, superBlock, load<uint16_t>(stored + 208)))
         return kSuperGroup * superBlock;
       for (int64_t i = 0; i < kSuperGroup / kScaleGroup; ++i)
-        blockAt(panel, 2, kPanelRows,
-                kSuperGroup / kScaleGroup * superBlock + i)[n] =
-            stored[192 + i];
+        blockAt(panel, 2,
+                kSuperGroup / kBlock * superBlock +
+                    i / 2)[kPanelRows * (i % 2) + n] = stored[192 + i];
       for (int64_t i = 0; i < kSuperGroup / kBlock; ++i)
         packBlock(panel, stored, n, i, kSuperGroup / kBlock * superBlock + i);
     }
@@ -70,27 +70,27 @@ int64_t pack(const PackPanel &panel) {
   });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t block = k / kBlock;
-  const int q = nibbleAt(planes[0] + kNibbleBlock * block, n, k % kBlock) |
-                bitPairAt(planes[1] + kBitPairBlock * block, n, k % kBlock)
-                    << 4;
-  const auto c = load<int8_t>(planes[2] + kPanelRows * (k / kScaleGroup) + n);
-  const float scale =
-      loadF16(planes[3] + kRowOfF16 * (k / kSuperGroup), n) * float(c);
+  const int q = nibbleAt(planes[1].at(block), n, k % kBlock) |
+                bitPairAt(planes[0].at(block), n, k % kBlock) << 4;
+  const auto c = load<int8_t>(planes[2].at(block) +
+                              kPanelRows * (k % kBlock / kScaleGroup) + n);
+  const float scale = loadF16(planes[3].at(k / kSuperGroup), n) * float(c);
   return scale * float(q - kZeroPoint);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,
            Expr panel) {
   return asQuant(
-      nibble(planes[0], n, quad, j, block, panel) |
-      (bitPair(planes[1], n, quad, j, block, panel) << cast<int8_t>(4)));
+      nibble(planes[1], n, quad, j, block, panel) |
+      (bitPair(planes[0], n, quad, j, block, panel) << cast<int8_t>(4)));
 }
 
 Expr scale(const PlaneParams &planes, Expr n, Expr group, Expr panel) {
   return rowScale(planes[3], n, group / int(kSuperGroup / kScaleGroup), panel) *
-         cast<float>(planes[2](n, group, panel));
+         cast<float>(
+             planes[2](group % 2 * int(kPanelRows) + n, group / 2, panel));
 }
 
 Expr decode(const PlaneParams &planes, Expr n, Expr k, Expr panel) {

@@ -19,7 +19,7 @@ constexpr int kZeroPoint = 128;
 
 std::vector<Plane> planes() {
   return {{"q", kGroup, kQuantBytes, UInt(8)},
-          {"s", kGroup, kRowOfF16, Float(16)}};
+          {"s", kGroup, kRowOfF16, Float(16), true}};
 }
 
 int64_t pack(const PackPanel &panel) {
@@ -28,17 +28,16 @@ int64_t pack(const PackPanel &panel) {
                       uint8_t quants[kGroup];
                       for (int64_t i = 0; i < kGroup; ++i)
                         quants[i] = block[2 + i] ^ uint8_t(kZeroPoint);
-                      storeQuads(blockAt(panel, 0, kQuantBytes, index), n,
-                                 quants, kGroup / 4);
+                      storeQuads(blockAt(panel, 0, index), n, quants,
+                                 kGroup / 4);
                       storeF16(panel, 1, n, index, load<uint16_t>(block));
                     });
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
   const int64_t group = k / kGroup, quad = k % kGroup / 4;
-  const int q =
-      planes[0][kQuantBytes * group + 4 * (kPanelRows * quad + n) + k % 4];
-  return loadF16(planes[1] + kRowOfF16 * group, n) * float(q - kZeroPoint);
+  const int q = planes[0].at(group)[4 * (kPanelRows * quad + n) + k % 4];
+  return loadF16(planes[1].at(group), n) * float(q - kZeroPoint);
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,

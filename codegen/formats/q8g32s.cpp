@@ -33,7 +33,7 @@ enum PlaneIndex : int64_t { kHigh, kScale, kLow, kBound };
 
 std::vector<Plane> coarsePlanes() {
   return {{"h", kGroup, kNibbleBlock, Int(8)},
-          {"s", kGroup, kRowOfF16, Float(16)}};
+          {"s", kGroup, kRowOfF16, Float(16), true}};
 }
 
 std::vector<Plane> planes() {
@@ -89,37 +89,36 @@ int64_t pack(const PackPanel &panel) {
       low[i] = uint8_t((quants[i] & 15) | quants[i + kGroup / 2] << 4);
     }
     storeF16(panel, kScale, n, group, half);
-    storeQuads(blockAt(panel, kHigh, kNibbleBlock, group), n, high, 4);
-    storeQuads(blockAt(panel, kLow, kNibbleBlock, group), n, low, 4);
+    storeQuads(blockAt(panel, kHigh, group), n, high, 4);
+    storeQuads(blockAt(panel, kLow, group), n, low, 4);
     if (group % kGroups == kGroups - 1)
-      store(blockAt(panel, kBound, kRowOfF16, group / kGroups) + 2 * n,
+      store(blockAt(panel, kBound, group / kGroups) + 2 * n,
             boundOf(norms, panel.innerSize));
   };
   return packBlocks(panel, planes, "q8_0", encodeQ8_0, place);
 }
 
-int highAt(const uint8_t *const *planes, int64_t n, int64_t k) {
-  return nibbleAt(planes[kHigh] + kNibbleBlock * (k / kGroup), n, k % kGroup);
+int highAt(const PackedPanel &planes, int64_t n, int64_t k) {
+  return nibbleAt(planes[kHigh].at(k / kGroup), n, k % kGroup);
 }
 
-float scaleAt(const uint8_t *const *planes, int64_t n, int64_t k) {
-  return loadF16(planes[kScale] + kRowOfF16 * (k / kGroup), n);
+float scaleAt(const PackedPanel &planes, int64_t n, int64_t k) {
+  return loadF16(planes[kScale].at(k / kGroup), n);
 }
 
-float value(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
-  const int low =
-      nibbleAt(planes[kLow] + kNibbleBlock * (k / kGroup), n, k % kGroup);
+float value(const PackedPanel &planes, int64_t n, int64_t k) {
+  const int low = nibbleAt(planes[kLow].at(k / kGroup), n, k % kGroup);
   return scaleAt(planes, n, k) *
          float(16 * highAt(planes, n, k) + low - kZeroPoint);
 }
 
-float coarseValue(const uint8_t *const *planes, int64_t, int64_t n, int64_t k) {
+float coarseValue(const PackedPanel &planes, int64_t n, int64_t k) {
   return scaleAt(planes, n, k) *
          (kStep * float(highAt(planes, n, k) - kCoarseZero) + kMiddle);
 }
 
-float boundValue(const uint8_t *const *planes, int64_t n, int64_t block) {
-  return bf16ToF32(load<uint16_t>(planes[kBound] + kRowOfF16 * block + 2 * n));
+float boundValue(const PackedPanel &planes, int64_t n, int64_t block) {
+  return bf16ToF32(load<uint16_t>(planes[kBound].at(block) + 2 * n));
 }
 
 Expr quant(const PlaneParams &planes, Expr n, Expr quad, Expr j, Expr block,

@@ -39,6 +39,7 @@ public:
         offsets(tokensOf ? tokensOf->offsets
                          : Halide::Func(name + "_offsets")) {
     const Format &format = context.format();
+    // Of a first plane whose quants are bytes already.
     constexpr int64_t kPlainBytes = 32 * kPanelRows;
     // A third of the second-level cache, from which the panels then come for
     // every tile of tokens.

@@ -52,9 +52,13 @@ KernelCatalog makeCatalog() {
         .coarsePlanes =
             format.coarse ? int64_t(format.coarse()->planes.size()) : 0,
         .sameScoresAs = format.sameScoresAs};
-    for (const Plane &plane : format.planes)
+    for (size_t i = 0; i < format.planes.size(); ++i) {
+      const Plane &plane = format.planes[i];
+      const BlockPlace place = blockPlace(format, i);
       row.planes.push_back({plane.name, plane.group, plane.blockBytes,
-                            elementName(plane.element)});
+                            elementName(plane.element), place.startBytes,
+                            place.pitchBytes});
+    }
     row.storedTypes.assign(format.storedTypes.begin(),
                            format.storedTypes.end());
     row.activations.assign(format.activations.begin(),
@@ -114,13 +118,12 @@ CatalogKnob unrollKnob() {
 }
 
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
-  static constexpr const char *kShortSums = "sum_bits=16 lanes=8";
+  static constexpr const char *kShortSums = "sum_bits=16 lanes=8",
+                              *kNarrowSums = "sum_bits=16 lanes=4";
   // One token: a single panel reads memory in one stream, and a group's integer
   // dot is long enough to hide its sum's latency; a float product is not, and
-  // wants four sums at work. Two groups an iteration: the best is within a
-  // sixth of that for every format, and of one group not. With sums of 16 bits
-  // in vectors of 8 lanes it is the other way round, and the planes are wanted
-  // from farther ahead (tests/bench/notes/autotune.md).
+  // wants four sums at work. Of two groups an iteration LLVM mixes the loads,
+  // and a core loses the stream (tests/bench/notes/streams.md).
   return {{.name = "tokens",
            .values = {1, 2, 4, 8},
            .one = 1,
@@ -137,18 +140,19 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .oneWith = {{"act=f32", 4}}},
           {.name = "unroll",
            .values = {1, 2, 4},
-           .one = 2,
+           .one = 1,
            .many = 1,
-           .oneWith = {{"act=f32", 1}, {kShortSums, 1}}},
-          // Blocks of 32 along K that are asked for ahead. The planes of a
-          // quantised weight are more streams than a core follows by itself;
-          // many tokens read their weights from a cache.
+           .oneWith = {{kNarrowSums, 2}}},
+          // Blocks of 32 along K that are asked for ahead, across pages, which
+          // a core follows none over; many tokens read their weights from a
+          // cache. With vectors of 8 lanes and no dot instruction it only
+          // costs.
           {.name = "prefetch",
-           .values = {0, 8, 16},
-           .one = 8,
+           .values = {0, 4, 8, 16},
+           .one = 4,
            .many = 0,
            .onlyOne = true,
-           .oneWith = {{"act=f32", 0}, {kShortSums, 16}}},
+           .oneWith = {{"act=f32", 0}, {kShortSums, 0}, {kNarrowSums, 8}}},
           // Integer dots where no instruction adds four products: sums of two
           // in 16 bits take half the multiplications, of quants of 8 bits as
           // many.

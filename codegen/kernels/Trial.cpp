@@ -141,9 +141,13 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
     buffer.argument = argument;
     const CatalogOperand &operand = operandOf(argument);
     const int64_t element = elementBytes(argument.type);
-    if (argument.plane >= 0) {
-      allocate(buffer, planeBytes(format->planes[size_t(argument.plane)],
-                                  width(operand), dim("k")));
+    if (argument.plane == 0) {
+      allocate(buffer, weightBytes(*format, width(operand), dim("k")));
+    } else if (argument.plane > 0) {
+      // In the memory of the first plane.
+      const Buffer &weight = **(buffers.end() - 1 - argument.plane);
+      buffer.bytes = weight.bytes + planeStart(*format, size_t(argument.plane),
+                                               width(operand), dim("k"));
     } else if (isCache(argument)) {
       const int64_t heads = dim("g") > 0   ? dim("g")
                             : dim("m") > 0 ? dim("m") / dim("c")
@@ -175,18 +179,8 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
     storeAs(type, buffer.bytes + index * element, value);
   };
 
-  if (buffer.argument.plane >= 0) {
-    // Any bits are quants; scales are small and of both signs.
-    const bool quantised = format->scaleGroup > 0;
-    for (int64_t i = 0; i < buffer.size / element; ++i)
-      if (type == "u8" || type == "i8")
-        buffer.bytes[i] = uint8_t(random.bits(0, i));
-      else
-        store(i, quantised ? (0.004 + 0.01 * random.uniform(0, i)) *
-                                 (random.bits(1, i) & 1 ? 1 : -1)
-                           : random.normal(0, i) * 0.05);
-    return;
-  }
+  if (buffer.argument.plane >= 0)
+    return fillPlane(buffer, seed);
   if (isCache(buffer.argument)) {
     const CachePlane plane = planeOf(buffer.argument);
     const CacheCode *code = cacheCode();
@@ -249,6 +243,31 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   }
 }
 
+void Trial::fillPlane(Buffer &buffer, uint64_t seed) {
+  const Random random{seed};
+  const auto index = size_t(buffer.argument.plane);
+  const Plane &plane = format->planes[index];
+  const std::string &type = buffer.argument.type;
+  const int64_t element = elementBytes(type),
+                pitch = blockPlace(*format, index).pitchBytes,
+                rows = width(operandOf(buffer.argument)),
+                blocks = streamBytes(*format, index, rows, dim("k")) / pitch;
+  // Any bits are quants; scales are small and of both signs.
+  const bool quantised = format->scaleGroup > 0;
+  int64_t i = 0;
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t at = 0; at < plane.blockBytes; at += element, ++i) {
+      uint8_t *bytes = buffer.bytes + block * pitch + at;
+      if (type == "u8" || type == "i8")
+        *bytes = uint8_t(random.bits(0, i));
+      else
+        storeAs(type, bytes,
+                quantised ? (0.004 + 0.01 * random.uniform(0, i)) *
+                                (random.bits(1, i) & 1 ? 1 : -1)
+                          : random.normal(0, i) * 0.05);
+    }
+}
+
 double Trial::load(const Buffer &buffer, int64_t index) const {
   return loadAs(buffer.argument.type,
                 buffer.bytes + index * elementBytes(buffer.argument.type));
@@ -259,34 +278,30 @@ double Trial::in(std::string_view name, int64_t row, int64_t column) const {
   return load(buffer, row * buffer.stride + column);
 }
 
-std::vector<const uint8_t *> Trial::panelOf(std::string_view name,
-                                            int64_t n) const {
-  std::vector<const uint8_t *> planes;
+PackedPanel Trial::panelOf(std::string_view name, int64_t n) const {
   for (const std::unique_ptr<Buffer> &buffer : buffers)
-    if (buffer && buffer->argument.plane >= 0 &&
-        buffer->argument.operand == name) {
-      const Plane &plane = format->planes[size_t(buffer->argument.plane)];
-      planes.push_back(buffer->bytes + n / kPanelRows *
-                                           (dim("k") / plane.group) *
-                                           plane.blockBytes);
-    }
-  return planes;
+    if (buffer && buffer->argument.plane == 0 &&
+        buffer->argument.operand == name)
+      return panelBlocks<const uint8_t>(*format, buffer->bytes,
+                                        width(operandOf(buffer->argument)),
+                                        dim("k"), n / kPanelRows);
+  throw KernelError{"no weight `" + std::string(name) + "`"};
 }
 
 double Trial::weight(std::string_view name, int64_t n, int64_t k) const {
-  return format->value(panelOf(name, n).data(), dim("k"), n % kPanelRows, k);
+  return format->value(panelOf(name, n), n % kPanelRows, k);
 }
 
 double Trial::bound(std::string_view name, int64_t t, int64_t n) const {
-  std::vector<const uint8_t *> planes = panelOf(name, n);
+  const PackedPanel planes = panelOf(name, n);
   double sum = 0;
   for (int64_t block = 0; block < dim("k") / format->boundGroup; ++block) {
     double squares = 0;
     for (int64_t k = block * format->boundGroup;
          k < (block + 1) * format->boundGroup; ++k)
       squares += std::pow(in("xq", t, k) * in("xs", t, k / 32), 2);
-    sum += format->boundValue(planes.data(), n % kPanelRows, block) *
-           std::sqrt(squares);
+    sum +=
+        format->boundValue(planes, n % kPanelRows, block) * std::sqrt(squares);
   }
   return sum;
 }
@@ -440,14 +455,24 @@ std::vector<uint8_t *> Trial::hosts() const {
   return list;
 }
 
-std::vector<int64_t> Trial::streamedSizes() const {
-  std::vector<int64_t> list;
-  for (const std::unique_ptr<Buffer> &buffer : buffers)
-    list.push_back(
-        buffer && operandOf(buffer->argument).role != "output" &&
-                (buffer->argument.plane >= 0 || isCache(buffer->argument))
-            ? buffer->size
-            : 0);
+std::vector<Trial::Streamed> Trial::streamed() const {
+  std::vector<Streamed> list;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    list.push_back({0, i, 0});
+    if (!buffers[i] || argumentList[i].role == "output")
+      continue;
+    const KernelArgument &argument = argumentList[i];
+    if (isCache(argument))
+      list[i].bytes = buffers[i]->size;
+    if (argument.plane < 0)
+      continue;
+    const auto plane = size_t(argument.plane);
+    if (format->planes[plane].joins)
+      list[i] = {0, list[i - 1].first, blockPlace(*format, plane).startBytes};
+    else
+      list[i].bytes =
+          streamBytes(*format, plane, width(operandOf(argument)), dim("k"));
+  }
   return list;
 }
 
@@ -577,12 +602,11 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
 
 int64_t Trial::inputBytes() const {
   int64_t total = 0;
-  const std::vector<int64_t> sizes = streamedSizes();
-  for (size_t i = 0; i < sizes.size(); ++i)
-    total += sizes[i] > 0 && isCache(argumentList[i])
-                 ? sizes[i] / dim("s") *
+  for (const Streamed &input : streamed())
+    total += input.bytes > 0 && isCache(argumentList[input.first])
+                 ? input.bytes / dim("s") *
                        std::min(dim("s"), firstPosition + tokenCount)
-                 : sizes[i];
+                 : input.bytes;
   return total;
 }
 

@@ -116,9 +116,14 @@ public:
   }
   PreparedCall prepare(const std::vector<uint8_t *> &hosts) const;
   std::vector<uint8_t *> hosts() const;
-  /// Bytes of each argument that a call reads from memory: planes of weights
-  /// and of a cache that is read; 0 for every other argument.
-  std::vector<int64_t> streamedSizes() const;
+  /// What a call reads from memory: streams of weights, planes of a cache that
+  /// is read; an argument each.
+  struct Streamed {
+    int64_t bytes = 0; // 0: none, or part of another argument's stream
+    size_t first = 0;  // the argument whose stream it is in
+    int64_t start = 0; // bytes from there
+  };
+  std::vector<Streamed> streamed() const;
   void computeReference() { kernel.reference(*this); }
   /// Whether the reference computed holds only for what the kernel wrote here.
   bool referenceFollowsResults() const { return followsResults; }
@@ -169,7 +174,7 @@ private:
   int64_t width(const CatalogOperand &operand) const; // the product of its dims
   /// Elements in a row: fewer than the width where one stands for a group.
   int64_t columns(const KernelArgument &argument) const;
-  std::vector<const uint8_t *> panelOf(std::string_view name, int64_t n) const;
+  PackedPanel panelOf(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;
   bool isCache(const KernelArgument &argument) const;
@@ -181,6 +186,7 @@ private:
   const Buffer &find(std::string_view name) const;
   void allocate(Buffer &buffer, int64_t bytes);
   void fill(Buffer &buffer, uint64_t seed);
+  void fillPlane(Buffer &buffer, uint64_t seed);
   double load(const Buffer &buffer, int64_t index) const;
 };
 

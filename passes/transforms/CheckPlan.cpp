@@ -221,7 +221,7 @@ private:
     } else {
       PlanePlace plane = weightLayout(type).planes[size_t(argument.plane)];
       begin += plane.offsetBytes;
-      chunk = step ? plane.plane->bytes(step, type.getDim(1)) : 0;
+      chunk = step ? plane.plane->streamBytes(step, type.getDim(1)) : 0;
     }
     if (place == weights.end() || slot.getArena() != ir::Arena::Weights ||
         int64_t(slot.getOffset()) != begin)

@@ -78,7 +78,7 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
                                  step.rows * 4, 0, 0, 0, 0);
       const PlanePlace plane = weightLayout(type).planes[argument.plane];
       int64_t chunk =
-          step.rows ? plane.plane->bytes(step.rows, type.getDim(1)) : 0;
+          step.rows ? plane.plane->streamBytes(step.rows, type.getDim(1)) : 0;
       return ir::SlotAttr::get(context, ir::Arena::Weights,
                                offset + plane.offsetBytes, chunk, 0, 0, 0, 0);
     }

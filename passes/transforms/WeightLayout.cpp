@@ -7,7 +7,7 @@
 namespace qwen {
 namespace {
 
-constexpr int64_t kPlaneAlignment = 64;
+constexpr int64_t kStreamAlignment = 64;
 
 } // namespace
 
@@ -18,11 +18,14 @@ WeightLayout weightLayout(ir::WeightType type) {
     return {{{"t", 0, nullptr}},
             type.getDim(0) * rowStride(type.getDim(1)) * 4};
   WeightLayout layout{{}, 0};
+  int64_t stream = 0;
   for (const CatalogPlane &plane :
        KernelCatalog::builtin().format(type.getFormat().str())->planes) {
-    layout.bytes = roundUp(layout.bytes, kPlaneAlignment);
-    layout.planes.push_back({plane.name, layout.bytes, &plane});
-    layout.bytes += plane.bytes(type.getDim(0), type.getDim(1));
+    if (plane.startBytes == 0) {
+      stream = roundUp(layout.bytes, kStreamAlignment);
+      layout.bytes = stream + plane.streamBytes(type.getDim(0), type.getDim(1));
+    }
+    layout.planes.push_back({plane.name, stream + plane.startBytes, &plane});
   }
   return layout;
 }

@@ -17,7 +17,7 @@ inline constexpr llvm::StringLiteral kRopeTableName = "rope_table";
 
 struct PlanePlace {
   std::string name;
-  int64_t offsetBytes;       // from the weight's first byte, a multiple of 64
+  int64_t offsetBytes;       // from the weight's first byte to its first block
   const CatalogPlane *plane; // null for a `vec` and a RoPE table
 };
 

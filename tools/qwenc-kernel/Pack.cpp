@@ -112,7 +112,7 @@ private:
     if (tensor.kind == PackTensor::Kind::Weight) {
       int64_t panelBytes = 0;
       for (const Plane &plane : tensor.format->planes)
-        panelBytes += codegen::planeBytes(plane, kPanelRows, tensor.innerSize);
+        panelBytes += tensor.innerSize / plane.group * plane.blockBytes;
       rowBytes = panelBytes / kPanelRows;
       multiple = kPanelRows;
     }
@@ -153,8 +153,7 @@ private:
 
   /// A thread's memory, kept from piece to piece.
   struct Buffers {
-    std::vector<uint8_t> stored;
-    std::vector<std::vector<uint8_t>> planes;
+    std::vector<uint8_t> stored, packed;
     std::vector<float> floats;
   };
 
@@ -176,34 +175,32 @@ private:
     buffers.stored.resize(size_t(piece.count * rowBytes));
     tensor.source->read(buffers.stored.data(), piece.count * rowBytes,
                         tensor.sourceOffset + piece.first * rowBytes);
-    buffers.planes.resize(
-        std::max(buffers.planes.size(), format.planes.size()));
-    for (size_t i = 0; i < format.planes.size(); ++i)
-      buffers.planes[i].resize(size_t(codegen::planeBytes(
-          format.planes[i], piece.count, tensor.innerSize)));
+    const int64_t inner = tensor.innerSize;
+    buffers.packed.resize(
+        size_t(codegen::weightBytes(format, piece.count, inner)));
 
-    codegen::PackPanel panel = {tensor.stored->name, {}, tensor.innerSize, {}};
-    panel.planes.resize(format.planes.size());
+    codegen::PackPanel panel = {tensor.stored->name, {}, inner, {}};
     for (int64_t first = 0; first < piece.count; first += kPanelRows) {
       for (int64_t n = 0; n < kPanelRows; ++n)
         panel.rows[n] = first + n < piece.count
                             ? buffers.stored.data() + (first + n) * rowBytes
                             : nullptr;
-      for (size_t i = 0; i < format.planes.size(); ++i)
-        panel.planes[i] =
-            buffers.planes[i].data() +
-            codegen::planeBytes(format.planes[i], first, tensor.innerSize);
+      panel.planes =
+          codegen::panelBlocks(format, buffers.packed.data(), piece.count,
+                               inner, first / kPanelRows);
       if (const int64_t bad = format.pack(panel); bad >= 0) {
-        const int64_t row = first + bad / tensor.innerSize;
+        const int64_t row = first + bad / inner;
         throw unpackable(tensor, buffers.stored.data() + row * rowBytes,
-                         piece.first + row, bad % tensor.innerSize);
+                         piece.first + row, bad % inner);
       }
     }
     for (size_t i = 0; i < format.planes.size(); ++i)
-      output.write(buffers.planes[i].data(), int64_t(buffers.planes[i].size()),
-                   tensor.planeOffsets[i] +
-                       codegen::planeBytes(format.planes[i], piece.first,
-                                           tensor.innerSize));
+      if (!format.planes[i].joins)
+        output.write(buffers.packed.data() +
+                         codegen::planeStart(format, i, piece.count, inner),
+                     codegen::streamBytes(format, i, piece.count, inner),
+                     tensor.planeOffsets[i] +
+                         codegen::streamBytes(format, i, piece.first, inner));
   }
 
   void packVector(const PackTensor &tensor, Buffers &buffers) const {

@@ -151,7 +151,6 @@ private:
         elements > INT64_MAX / 64)
       fail(about + "the shape " + shape.dump() + " is out of range");
 
-    std::vector<Plane> planes;
     if (tensor.kind == PackTensor::Kind::Weight) {
       tensor.format = codegen::findFormat(format);
       if (!tensor.format) {
@@ -160,13 +159,12 @@ private:
           names.emplace_back(known.name);
         fail(about + "no format `" + format + "`; formats: " + joined(names));
       }
-      planes = tensor.format->planes;
     }
     if (tensor.kind == PackTensor::Kind::Rope)
       rope(entry, about, tensor);
     else
       source(entry.at("source"), about, tensor);
-    placePlanes(entry.at("planes"), about, planes, tensor);
+    placePlanes(entry.at("planes"), about, tensor);
     return tensor;
   }
 
@@ -228,23 +226,34 @@ private:
   }
 
   void placePlanes(const json &entries, const std::string &about,
-                   const std::vector<Plane> &planes, PackTensor &tensor) const {
-    const size_t count = planes.empty() ? 1 : planes.size();
+                   PackTensor &tensor) const {
+    const size_t count = tensor.format ? tensor.format->planes.size() : 1;
+    int64_t stream = 0;
     if (!entries.is_array() || entries.size() != count)
       fail(about + "got " + std::to_string(entries.size()) +
            " planes, the format has " + std::to_string(count));
     for (size_t i = 0; i < count; ++i) {
-      if (!planes.empty() &&
-          entries[i].at("name").get<std::string>() != planes[i].name)
+      const Plane *plane = tensor.format ? &tensor.format->planes[i] : nullptr;
+      if (plane && entries[i].at("name").get<std::string>() != plane->name)
         fail(about + "plane " + std::to_string(i) + " is " +
              entries[i].at("name").dump() + ", the format's is `" +
-             planes[i].name + "`");
+             plane->name + "`");
       const int64_t offset =
           size(entries[i].at("offset"), about + "a plane's offset");
-      if (offset % 64 != 0 || offset > INT64_MAX / 4 ||
-          sectionOffset > INT64_MAX / 4)
+      const bool joins = plane && plane->joins;
+      if (!joins && (offset % 64 != 0 || offset > INT64_MAX / 4 ||
+                     sectionOffset > INT64_MAX / 4))
         fail(about + "a plane's offset is " + std::to_string(offset) +
              "; it must be a multiple of 64 in the file");
+      if (!joins)
+        stream = offset;
+      else if (const int64_t start =
+                   codegen::blockPlace(*tensor.format, i).startBytes;
+               offset - stream != start)
+        fail(about + "plane `" + plane->name + "` is at " +
+             std::to_string(offset) + "; it must be " + std::to_string(start) +
+             " bytes behind the first of its stream, at " +
+             std::to_string(stream));
       tensor.planeOffsets.push_back(sectionOffset + offset);
     }
   }

@@ -37,10 +37,10 @@ uint64_t readAll(const uint8_t *bytes, int64_t size) {
 }
 
 InputCopies::InputCopies(const codegen::Trial &trial, int64_t wantedBytes)
-    : planes(trial.streamedSizes()) {
+    : inputs(trial.streamed()) {
   const std::vector<uint8_t *> hosts = trial.hosts();
-  for (int64_t plane : planes)
-    chunkBytes += plane;
+  for (const codegen::Trial::Streamed &input : inputs)
+    chunkBytes += input.bytes;
   if (chunkBytes == 0)
     return;
   count = std::max<int64_t>(1, wantedBytes / chunkBytes);
@@ -52,9 +52,9 @@ InputCopies::InputCopies(const codegen::Trial &trial, int64_t wantedBytes)
   bytes = static_cast<uint8_t *>(mapped);
   madvise(bytes, size_t(size()), MADV_HUGEPAGE);
   uint8_t *at = bytes;
-  for (size_t i = 0; i < planes.size(); ++i)
-    for (int64_t chunk = 0; chunk < count; ++chunk, at += planes[i])
-      std::memcpy(at, hosts[i], size_t(planes[i]));
+  for (const codegen::Trial::Streamed &input : inputs)
+    for (int64_t chunk = 0; chunk < count; ++chunk, at += input.bytes)
+      std::memcpy(at, hosts[input.first], size_t(input.bytes));
 }
 
 InputCopies::~InputCopies() {
@@ -64,11 +64,15 @@ InputCopies::~InputCopies() {
 
 void InputCopies::place(int64_t chunk, std::vector<uint8_t *> &list) const {
   uint8_t *start = bytes;
-  for (size_t i = 0; i < planes.size(); ++i)
-    if (planes[i]) {
-      list[i] = start + chunk * planes[i];
-      start += count * planes[i];
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const auto &[size, first, behind] = inputs[i];
+    if (size > 0) {
+      list[i] = start + chunk * size;
+      start += count * size;
+    } else if (first != i) {
+      list[i] = list[first] + behind;
     }
+  }
 }
 
 } // namespace qwen

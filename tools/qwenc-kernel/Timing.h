@@ -18,9 +18,9 @@ double median(std::vector<double> values);
 /// Sums all bytes in wide vectors; the sum keeps the loads alive.
 uint64_t readAll(const uint8_t *bytes, int64_t size);
 
-/// What a call streams (`Trial::streamedSizes`), many times over in one
-/// mapping, planes one after the other as in a weights file and in pages as the
-/// runtime maps them. Throws KernelError when there is no memory.
+/// What a call streams (`Trial::streamed`), many times over in one mapping,
+/// streams one after the other as in a weights file and in pages as the runtime
+/// maps them. Throws KernelError when there is no memory.
 class InputCopies {
 public:
   InputCopies(const codegen::Trial &trial, int64_t wantedBytes);
@@ -29,14 +29,14 @@ public:
   InputCopies &operator=(const InputCopies &) = delete;
 
   int64_t size() const { return count * chunkBytes; }
-  /// `hosts` with the planes of one copy in place of its own.
+  /// `hosts` with the inputs of one copy in place of its own.
   void place(int64_t chunk, std::vector<uint8_t *> &hosts) const;
 
   int64_t count = 1, chunkBytes = 0;
   uint8_t *bytes = nullptr;
 
 private:
-  std::vector<int64_t> planes;
+  std::vector<codegen::Trial::Streamed> inputs;
 };
 
 } // namespace qwen

@@ -129,8 +129,7 @@ private:
     int64_t bytes = 0;
     for (const CatalogFormat &other : KernelCatalog::builtin().formats)
       if (other.sameScoresAs == name)
-        for (int64_t i = 0; i < other.coarsePlanes; ++i)
-          bytes += other.planes[size_t(i)].bytes(matrix.rows, matrix.width);
+        bytes += other.coarseBytes(matrix.rows, matrix.width);
     return bytes;
   }
 

@@ -15,10 +15,9 @@ namespace {
 
 constexpr int64_t kGroup = 32;
 constexpr int64_t kPanel = 16; // rows
-// Of plane q and of plane s, for a group of a panel. ARCHITECTURE.md, "Weight
+// Of planes q and s together, for a group of a panel. ARCHITECTURE.md, "Weight
 // formats", q8g32.
-constexpr int64_t kQuantBytes = kGroup * kPanel;
-constexpr int64_t kScaleBytes = 2 * kPanel;
+constexpr int64_t kBlockBytes = (kGroup + 2) * kPanel;
 constexpr int kZeroPoint = 128;
 
 } // namespace
@@ -106,12 +105,12 @@ void SearchBuild::write(const Matrix &matrix, BlockFile &blocks) {
       int8_t quants[kGroup];
       const uint16_t half = decodeBlock(blocks.type(), block, quants);
       const int64_t index = n / kPanel * groups + g;
-      uint8_t *to = bytes + place.quants + index * kQuantBytes;
+      uint8_t *to = bytes + place.quants + index * kBlockBytes;
       for (int64_t k = 0; k < kGroup; ++k)
         to[4 * (kPanel * (k / 4) + n % kPanel) + k % 4] =
             uint8_t(int(quants[k]) + kZeroPoint);
       codegen::store(
-          bytes + place.scales + index * kScaleBytes + 2 * (n % kPanel), half);
+          bytes + place.scales + index * kBlockBytes + 2 * (n % kPanel), half);
     }
 }
 

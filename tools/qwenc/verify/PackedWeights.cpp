@@ -32,10 +32,11 @@ public:
       : n(n % kPanel) {
     for (const PlanePlace &place : layout.planes)
       planes.push_back({place.name[0], place.plane->group,
-                        place.plane->blockBytes, place.plane->element,
+                        place.plane->blockBytes, place.plane->pitchBytes,
+                        place.plane->element,
                         weight + place.offsetBytes +
                             n / kPanel * (inner / place.plane->group) *
-                                place.plane->blockBytes});
+                                place.plane->pitchBytes});
   }
 
   /// Adds the values of all columns; f32 arithmetic, as the stored types are
@@ -52,8 +53,8 @@ public:
     for (int64_t begin = 0; begin < inner; begin += kShared) {
       float scale = half('s', begin, 1) * half('d', begin, 1);
       if (c)
-        scale *= c->element == "i8" ? float(int8_t(at(*c, begin)[n]))
-                                    : float(at(*c, begin)[n]);
+        scale *= c->element == "i8" ? float(int8_t(scaleByte(*c, begin)))
+                                    : float(scaleByte(*c, begin));
       float least = m ? half('e', begin, 0) * float(at(*m, begin)[n]) : 0;
       for (int64_t k = begin; k < begin + kShared; ++k) {
         float value = scale * float(quant(q, h, k) - zero);
@@ -93,7 +94,7 @@ public:
 private:
   struct Plane {
     char name;
-    int64_t group, blockBytes;
+    int64_t group, blockBytes, pitchBytes;
     std::string element;
     const uint8_t *bytes;
   };
@@ -107,7 +108,13 @@ private:
     return nullptr;
   }
   static const uint8_t *at(const Plane &plane, int64_t k) {
-    return plane.bytes + k / plane.group * plane.blockBytes;
+    return plane.bytes + k / plane.group * plane.pitchBytes;
+  }
+  /// One of bytes [shares][16], each for its part of a block's columns.
+  uint8_t scaleByte(const Plane &plane, int64_t k) const {
+    const int64_t shares = plane.blockBytes / kPanel,
+                  share = k % plane.group / (plane.group / shares);
+    return at(plane, k)[kPanel * share + n];
   }
   float direct(const Plane &plane, int64_t k) const {
     const uint8_t *block = at(plane, k);

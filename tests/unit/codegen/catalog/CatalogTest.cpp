@@ -89,6 +89,17 @@ TEST(Catalog, PlaneSizesAreTheFormatTables) {
   EXPECT_EQ(q4k->bytes(16, 256), 16 * (128 + 8 + 8 + 2 + 2));
   EXPECT_EQ(catalog().format("q8g32")->bytes(17, 64),
             2 * (512 + 32) * 2); // rows go up to whole panels
+  EXPECT_EQ(catalog().format("q8g32s")->coarseBytes(17, 128),
+            2 * (256 + 32) * 4);
+  // Planes q, c and m are one stream, d and e another.
+  const CatalogPlane &m = q4k->planes[2], &e = q4k->planes[4];
+  EXPECT_EQ(m.name, "m");
+  EXPECT_EQ(m.startBytes, 256 + 16);
+  EXPECT_EQ(m.pitchBytes, 256 + 16 + 16);
+  EXPECT_EQ(m.streamBytes(17, 512), 2 * 16 * 288);
+  EXPECT_EQ(e.name, "e");
+  EXPECT_EQ(e.startBytes, 32);
+  EXPECT_EQ(e.streamBytes(17, 512), 2 * 2 * 64);
 }
 
 TEST(Catalog, DefaultPointsFitTheRegisters) {
@@ -125,7 +136,7 @@ TEST(Catalog, OneTokenHasNoTokenTile) {
 TEST(Catalog, DefaultsOfOneTokenFollowTheArithmetic) {
   const Dims dims = {{"k", 64}, {"n", 256}, {"m", 256}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512"),
-            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x2x8x32x0");
+            "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx512_p1x1x1x4x32x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512"),
             "qk_linear__q8g32_f32__k64_n256_m256_t1__avx512_p1x4x1x0x32x0");
 }
@@ -142,15 +153,16 @@ TEST(Catalog, DefaultsOfOneTokenFollowTheTarget) {
     return symbol.substr(symbol.rfind("_p") + 2);
   };
   for (const char *format : {"q4g32", "q5g32", "q4k", "q5k", "q6k"}) {
-    EXPECT_EQ(point(format, "avx2"), "1x1x1x16x16x0") << format;
+    EXPECT_EQ(point(format, "avx2"), "1x1x1x0x16x0") << format;
     EXPECT_EQ(point(format, "x86_64"), "1x1x2x8x16x0") << format;
-    EXPECT_EQ(point(format, "avx512"), "1x1x2x8x32x0") << format;
+    EXPECT_EQ(point(format, "avx512"), "1x1x1x4x32x0") << format;
+    EXPECT_EQ(point(format, "avxvnni"), "1x1x1x4x32x0") << format;
   }
-  EXPECT_EQ(point("q4g32", "avx2", "linear_swiglu"), "1x1x1x16x16x0");
-  EXPECT_EQ(point("q4g32", "avx2", "linear_rope"), "1x1x1x16x16");
-  EXPECT_EQ(point("q8g32s", "avx2", "linear_coarse"), "1x1x1x16x16");
-  EXPECT_EQ(point("q8g32", "avx2"), "1x1x1x16x16x0");
-  EXPECT_EQ(point("q8g32s", "avx2"), "1x1x1x16x16x0");
+  EXPECT_EQ(point("q4g32", "avx2", "linear_swiglu"), "1x1x1x0x16x0");
+  EXPECT_EQ(point("q4g32", "avx2", "linear_rope"), "1x1x1x0x16");
+  EXPECT_EQ(point("q8g32s", "avx2", "linear_coarse"), "1x1x1x0x16");
+  EXPECT_EQ(point("q8g32", "avx2"), "1x1x1x0x16x0");
+  EXPECT_EQ(point("q8g32s", "avx2"), "1x1x1x0x16x0");
 }
 
 // A word that holds nowhere would be a default that nobody gets.
@@ -207,7 +219,7 @@ TEST(Catalog, ManyTokensDoNotPrefetch) {
   EXPECT_EQ(
       catalog().check({"linear", options, many, "avx2", {1, 1, 1, 8, 32, 0}}),
       "knob `prefetch` of kernel `linear` cannot be 8 here; values: 0, "
-      "8, 16");
+      "4, 8, 16");
 }
 
 TEST(Catalog, LoopsHaveAnOrderWhereThereAreTwo) {

@@ -30,10 +30,17 @@ public:
     params = planeParams(format, "w", inner(), packed->panels());
     for (size_t i = 0; i < params.size(); ++i) {
       const Plane &plane = format.planes[i];
+      const int pitch = int(blockPlace(format, i).pitchBytes) /
+                        plane.element.bytes(),
+                blocks = int(inner() / plane.group);
+      const halide_dimension_t shape[] = {
+          {0, int(plane.blockBytes) / plane.element.bytes(), 1},
+          {0, blocks, pitch},
+          {0, int(packed->panels()), pitch * blocks}};
       params[i].set(
-          Buffer<>(plane.element, packed->planes[i].data(),
-                   {int(plane.blockBytes / plane.element.bytes()),
-                    int(inner() / plane.group), int(packed->panels())}));
+          Buffer<>(plane.element,
+                   packed->bytes.data() + planeStart(format, i, kRows, inner()),
+                   3, shape));
     }
   }
   static constexpr int64_t kRows = 35;

@@ -71,10 +71,51 @@ TEST(Formats, EveryByteOfEveryPlaneIsWritten) {
     const std::vector<uint8_t> rows(
         size_t(16 * inner / stored.blockElements * stored.blockBytes), 0);
     PackedWeight packed(format, type, rows.data(), 16, inner);
-    for (size_t i = 0; i < packed.planes.size(); ++i)
-      for (uint8_t byte : packed.planes[i])
-        ASSERT_NE(byte, 0xa5) << format.planes[i].name;
+    const PackedPanel panel = packed.panel(0);
+    for (size_t i = 0; i < panel.size(); ++i)
+      for (int64_t at = 0; at < inner / format.planes[i].group; ++at)
+        for (int64_t j = 0; j < format.planes[i].blockBytes; ++j)
+          ASSERT_NE(panel[i].at(at)[j], 0xa5) << format.planes[i].name;
   }
+}
+
+TEST(Formats, PlanesThatJoinShareAGroupAndAStream) {
+  for (const Format &format : formats()) {
+    SCOPED_TRACE(format.name);
+    EXPECT_FALSE(format.planes.front().joins);
+    for (size_t i = 1; i < format.planes.size(); ++i) {
+      const Plane &plane = format.planes[i];
+      const BlockPlace place = blockPlace(format, i),
+                       before = blockPlace(format, i - 1);
+      if (!plane.joins) {
+        EXPECT_EQ(place.startBytes, 0);
+        continue;
+      }
+      EXPECT_EQ(plane.group, format.planes[i - 1].group);
+      EXPECT_EQ(place.pitchBytes, before.pitchBytes);
+      EXPECT_EQ(place.startBytes,
+                before.startBytes + format.planes[i - 1].blockBytes);
+    }
+    // What is read without the rest shares no stream with it.
+    if (format.coarse)
+      EXPECT_FALSE(format.planes[format.coarse()->planes.size()].joins);
+  }
+}
+
+TEST(Formats, BlocksOfAStreamLieSideBySide) {
+  const Format &q5g32 = *findFormat("q5g32");
+  // h of 64 bytes, q of 256, s of 32; three panels of four blocks.
+  EXPECT_EQ(weightBytes(q5g32, 35, 128), 3 * 4 * 352);
+  EXPECT_EQ(planeStart(q5g32, 1, 35, 128), 64);
+  EXPECT_EQ(planeStart(q5g32, 2, 35, 128), 320);
+  std::vector<uint8_t> bytes(3 * 4 * 352);
+  const auto blocks = panelBlocks(q5g32, bytes.data(), 35, 128, 2);
+  EXPECT_EQ(blocks[2].at(3) - bytes.data(), (2 * 4 + 3) * 352 + 320);
+  // Streams start at multiples of 64: q4k's second one behind 3 * 16 * 288.
+  const Format &q4k = *findFormat("q4k");
+  EXPECT_EQ(planeStart(q4k, 3, 35, 512), 3 * 16 * 288);
+  EXPECT_EQ(planeStart(q4k, 4, 35, 512), 3 * 16 * 288 + 32);
+  EXPECT_EQ(weightBytes(q4k, 35, 512), 3 * (16 * 288 + 2 * 64));
 }
 
 TEST(Formats, NonFiniteFloatsAreRefused) {

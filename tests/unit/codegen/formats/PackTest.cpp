@@ -58,15 +58,20 @@ protected:
               const std::string &storedType, int64_t count,
               int64_t offset = 0) {
     json planes = json::array();
-    auto place = [&](const char *name, int64_t bytes) {
-      planes.push_back({{"name", name}, {"offset", next}});
-      next += (bytes + 63) / 64 * 64;
+    auto place = [&](const char *name, int64_t offset) {
+      planes.push_back({{"name", name}, {"offset", next + offset}});
     };
-    if (const Format *known = codegen::findFormat(format))
-      for (const Plane &plane : known->planes)
-        place(plane.name, codegen::planeBytes(plane, shape[0], shape[1]));
-    else
-      place("w", 4 * (shape.back() + 16) * (shape.size() == 2 ? shape[0] : 1));
+    int64_t bytes =
+        4 * (shape.back() + 16) * (shape.size() == 2 ? shape[0] : 1);
+    if (const Format *known = codegen::findFormat(format)) {
+      bytes = codegen::weightBytes(*known, shape[0], shape[1]);
+      for (size_t i = 0; i < known->planes.size(); ++i)
+        place(known->planes[i].name,
+              codegen::planeStart(*known, i, shape[0], shape[1]));
+    } else {
+      place("w", 0);
+    }
+    next += (bytes + 63) / 64 * 64;
     return {{"name", "layers.0." + format},
             {"format", format},
             {"shape", shape},
@@ -141,12 +146,19 @@ TEST_F(Pack, EveryFormatIsWrittenAsPackedInMemory) {
                                  wanted.stored.data(), wanted.rows,
                                  wanted.inner);
     ASSERT_EQ(packed.bad, -1);
-    for (size_t i = 0; i < packed.planes.size(); ++i) {
+    for (size_t i = 0; i < wanted.format->planes.size(); ++i) {
+      if (wanted.format->planes[i].joins)
+        continue;
       const auto at = size_t(
           kSection + wanted.tensor["planes"][i]["offset"].get<int64_t>());
-      ASSERT_LE(at + packed.planes[i].size(), out.size());
-      EXPECT_EQ(std::memcmp(&out[at], packed.planes[i].data(),
-                            packed.planes[i].size()),
+      const auto bytes = size_t(
+          codegen::streamBytes(*wanted.format, i, wanted.rows, wanted.inner));
+      ASSERT_LE(at + bytes, out.size());
+      EXPECT_EQ(std::memcmp(&out[at],
+                            packed.bytes.data() +
+                                codegen::planeStart(*wanted.format, i,
+                                                    wanted.rows, wanted.inner),
+                            bytes),
                 0);
     }
   }
@@ -335,6 +347,16 @@ TEST_F(Pack, BadRequestsAreOneMessage) {
     EXPECT_NE(run(1).find("key '" + std::string(key) + "' not found"),
               std::string::npos);
   }
+}
+
+TEST_F(Pack, PlanesThatJoinLieInTheirStream) {
+  write("source", std::vector<uint8_t>(4096));
+  json apart = tensor("q8g32", {16, 64}, "q8_0", 16 * 2 * 34);
+  apart["planes"][1]["offset"] = 1024;
+  request["tensors"] = {apart};
+  EXPECT_EQ(run(1),
+            "@/request.json: error: `layers.0.q8g32`: plane `s` is at 1024; it "
+            "must be 512 bytes behind the first of its stream, at 0\n");
 }
 
 TEST_F(Pack, UnreadableRequestsAreOneMessage) {

@@ -11,11 +11,9 @@ namespace qwen::codegen {
 PackedWeight::PackedWeight(const Format &format, std::string_view storedType,
                            const uint8_t *stored, int64_t rows, int64_t inner)
     : format(format), rows(rows), inner(inner) {
-  planes.reserve(format.planes.size());
   // Whatever the memory held before must not show through, padding rows
   // included.
-  for (const Plane &plane : format.planes)
-    planes.emplace_back(size_t(planeBytes(plane, rows, inner)), uint8_t(0xa5));
+  bytes.assign(size_t(weightBytes(format, rows, inner)), uint8_t(0xa5));
   const StoredType &type = *findStoredType(storedType);
   const int64_t rowBytes = inner / type.blockElements * type.blockBytes;
   for (int64_t first = 0; first < rows && bad < 0; first += kPanelRows) {
@@ -23,26 +21,20 @@ PackedWeight::PackedWeight(const Format &format, std::string_view storedType,
     for (int64_t n = 0; n < kPanelRows; ++n)
       panel.rows[n] =
           first + n < rows ? stored + (first + n) * rowBytes : nullptr;
-    for (size_t i = 0; i < planes.size(); ++i)
-      panel.planes.push_back(planes[i].data() +
-                             planeBytes(format.planes[i], first, inner));
+    panel.planes =
+        panelBlocks(format, bytes.data(), rows, inner, first / kPanelRows);
     bad = format.pack(panel);
     if (bad >= 0)
       bad += first * inner;
   }
 }
 
-std::vector<const uint8_t *> PackedWeight::panel(int64_t index) const {
-  std::vector<const uint8_t *> blocks;
-  blocks.reserve(planes.size());
-  for (size_t i = 0; i < planes.size(); ++i)
-    blocks.push_back(planes[i].data() +
-                     planeBytes(format.planes[i], index * kPanelRows, inner));
-  return blocks;
+PackedPanel PackedWeight::panel(int64_t index) const {
+  return panelBlocks(format, bytes.data(), rows, inner, index);
 }
 
 float PackedWeight::value(int64_t n, int64_t k) const {
-  return format.value(panel(n / kPanelRows).data(), inner, n % kPanelRows, k);
+  return format.value(panel(n / kPanelRows), n % kPanelRows, k);
 }
 
 std::vector<uint8_t> randomRows(std::string_view storedType, int64_t rows,

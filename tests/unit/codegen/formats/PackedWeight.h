@@ -14,7 +14,7 @@ namespace qwen::codegen {
 struct PackedWeight {
   const Format &format;
   int64_t rows, inner;
-  std::vector<std::vector<uint8_t>> planes;
+  std::vector<uint8_t> bytes;
   int64_t bad = -1; // row * inner + k of the first element that pack refused
 
   /// `stored` holds whole rows of the stored type.
@@ -23,7 +23,7 @@ struct PackedWeight {
 
   int64_t panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   /// The panel's blocks of each plane.
-  std::vector<const uint8_t *> panel(int64_t index) const;
+  PackedPanel panel(int64_t index) const;
   /// Row n may be a padding row.
   float value(int64_t n, int64_t k) const;
 };

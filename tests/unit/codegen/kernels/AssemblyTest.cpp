@@ -183,8 +183,9 @@ TEST(Assembly, PrefetchesFillEveryLevelOfCache) {
                                  "_q8g32__k512_n64_m64_t1__" + target +
                                  "_p1x1x2x8x32x0";
       const std::string text = assembly(symbol);
-      // Of the first plane, for the two blocks of an iteration.
-      const int64_t lines = 2 * findFormat(format)->planes[0].blockBytes / 64;
+      // Of the first stream, for the two blocks of an iteration.
+      const int64_t lines =
+          2 * blockPlace(*findFormat(format), 0).pitchBytes / 64;
       EXPECT_GE(count(text, "prefetcht1"), lines) << symbol;
       EXPECT_EQ(count(text, "prefetchnta"), 0) << symbol;
       EXPECT_EQ(count(assembly(std::regex_replace(symbol, std::regex("x8x32"),

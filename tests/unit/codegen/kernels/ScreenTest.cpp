@@ -25,12 +25,11 @@ constexpr float kLowest = -std::numeric_limits<float>::infinity();
 /// Rows of q8_0 blocks in a format's planes.
 struct Packed {
   const Format &format;
-  std::vector<std::vector<uint8_t>> planes;
+  std::vector<uint8_t> bytes;
 
   Packed(const char *name, const std::vector<uint8_t> &stored)
       : format(*findFormat(name)) {
-    for (const Plane &plane : format.planes)
-      planes.emplace_back(size_t(planeBytes(plane, kPadded, kInner)));
+    bytes.resize(size_t(weightBytes(format, kPadded, kInner)));
     for (int64_t first = 0; first < kPadded; first += kPanelRows) {
       PackPanel panel{"q8_0", {}, kInner, {}};
       for (int64_t n = 0; n < kPanelRows; ++n)
@@ -38,14 +37,14 @@ struct Packed {
             first + n < kRows
                 ? stored.data() + (first + n) * kGroups * kStoredBlock
                 : nullptr;
-      for (size_t i = 0; i < planes.size(); ++i)
-        panel.planes.push_back(planes[i].data() +
-                               planeBytes(format.planes[i], first, kInner));
+      panel.planes = panelBlocks(format, bytes.data(), kPadded, kInner,
+                                 first / kPanelRows);
       EXPECT_EQ(format.pack(panel), -1);
     }
   }
   uint8_t *at(size_t plane, int64_t row) {
-    return planes[plane].data() + planeBytes(format.planes[plane], row, kInner);
+    return bytes.data() + planeStart(format, plane, kPadded, kInner) +
+           streamBytes(format, plane, row, kInner);
   }
 };
 
@@ -314,9 +313,8 @@ TEST_F(Screen, CoarseScoresAreWithinTheBound) {
     std::vector<float> all(9 * kPadded), rough(9 * kPadded);
     scores(x, exact, split, all, rough);
     for (int64_t n = 0; n < kRows; ++n) {
-      const uint8_t *planes[] = {
-          split.at(0, n / 16 * 16), split.at(1, n / 16 * 16),
-          split.at(2, n / 16 * 16), split.at(3, n / 16 * 16)};
+      const PackedPanel planes = panelBlocks<const uint8_t>(
+          split.format, split.bytes.data(), kPadded, kInner, n / 16);
       double bound = 0;
       for (int64_t block = 0; block < kInner / 128; ++block) {
         double squares = 0;
