@@ -7,16 +7,21 @@ namespace qwen::codegen {
 using namespace Halide;
 using namespace Halide::Internal;
 
+namespace {
+constexpr int64_t kMostBlocks = 4; // of a plane, in an iteration
+} // namespace
+
 Stmt NearPrefetch::visit(const For *op) {
   Stmt body = mutate(op->body);
-  const auto first = as_const_int(op->min), lines = as_const_int(op->extent);
-  // Halide/src/Prefetch.cpp, SplitPrefetch.
-  const bool overLines = op->name.rfind("prefetch_split_", 0) == 0;
-  if (!overLines || !first || !lines)
+  const auto first = as_const_int(op->min), count = as_const_int(op->extent);
+  // Halide/src/Prefetch.cpp, ReducePrefetchDimension and SplitPrefetch.
+  const bool overBlocks = op->name.rfind("prefetch_reduce_", 0) == 0,
+             overLines = op->name.rfind("prefetch_split_", 0) == 0;
+  if (!first || !count || !(overLines || (overBlocks && *count <= kMostBlocks)))
     return For::make(op->name, op->min, op->extent, op->for_type,
                      op->partition_policy, op->device_api, body);
   Stmt all;
-  for (int64_t i = *lines; i-- > 0;) {
+  for (int64_t i = *count; i-- > 0;) {
     Stmt one = substitute(op->name, Expr(int32_t(*first + i)), body);
     all = all.defined() ? Block::make(one, all) : one;
   }

@@ -282,11 +282,11 @@ TEST(ScheduleFile, LaterEntriesWinKnobByKnob) {
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x8x32x0");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x4x2x4x32x0");
   EXPECT_EQ(chosen({"q8g32", "q8g32"},
                    {{"k", 32}, {"n", 64}, {"m", 64}, {"t", 1}}, "avx512",
                    &*file),
-            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x8x32x0");
+            "qk_linear__q8g32_q8g32__k32_n64_m64_t1__avx512_p1x1x2x4x32x0");
 }
 
 TEST(ScheduleFile, ATargetsOwnPointsWinOverThoseItBorrows) {
@@ -297,9 +297,9 @@ TEST(ScheduleFile, ATargetsOwnPointsWinOverThoseItBorrows) {
                                         catalog(), error);
   ASSERT_TRUE(file) << error;
   const Dims dims = {{"k", 128}, {"n", 64}, {"m", 64}, {"t", 1}};
-  for (const auto &[target, point] : {std::pair("avx512", "1x2x4x8x32x0"),
-                                      {"avx512vnni", "1x4x4x8x32x0"},
-                                      {"avxvnni", "1x1x2x8x32x0"}})
+  for (const auto &[target, point] : {std::pair("avx512", "1x2x4x4x32x0"),
+                                      {"avx512vnni", "1x4x4x4x32x0"},
+                                      {"avxvnni", "1x1x1x4x32x0"}})
     EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, target, &*file),
               "qk_linear__q8g32_q8g32__k128_n64_m64_t1__" +
                   std::string(target) + "_p" + point);
@@ -314,7 +314,7 @@ TEST(ScheduleFile, AnOptionCountsAsOftenAsItIsThere) {
   ASSERT_TRUE(file) << error;
   const Dims dims = {{"k", 64}, {"n", 64}, {"m", 64}, {"t", 1}};
   EXPECT_EQ(chosen({"q8g32", "q8g32"}, dims, "avx512", &*file),
-            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x8x32x0");
+            "qk_linear__q8g32_q8g32__k64_n64_m64_t1__avx512_p1x1x4x4x32x0");
   EXPECT_EQ(chosen({"q8g32", "f32"}, dims, "avx512", &*file),
             "qk_linear__q8g32_f32__k64_n64_m64_t1__avx512_p1x4x1x0x32x0");
 }
