@@ -122,8 +122,8 @@ def Qwen_PackedWeightOp : Qwen_Op<"packed_weight"> {
   let summary = "a parameter's place in the weights file";
   let description = [{
     Stands in a planned module, one for each distinct weight, in the order of their offsets. `offset` is where its first
-    plane starts in the tensor section; its other streams of planes follow, each at the next multiple of 64 bytes. A RoPE table has no
-    tensor in the checkpoint: `theta` says how to make it.
+    plane starts in the tensor section; its other streams of planes follow, each at the next multiple of 64 bytes. A RoPE
+    table has no tensor in the checkpoint: `theta` says how to make it.
 
     Constraints:
     * (C1) the layout is not `stored`.
