@@ -143,10 +143,10 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .one = 1,
            .many = 1,
            .oneWith = {{kNarrowSums, 2}}},
-          // Blocks of 32 along K that are asked for ahead, across pages, which
-          // a core follows none over; many tokens read their weights from a
-          // cache. With vectors of 8 lanes and no dot instruction it only
-          // costs.
+          // Blocks of 32 along K that are asked for ahead, for a core follows
+          // a stream to the end of its page; many tokens read their weights
+          // from a cache. With vectors of 8 lanes and no dot instruction it
+          // only costs.
           {.name = "prefetch",
            .values = {0, 4, 8, 16},
            .one = 4,

@@ -63,18 +63,27 @@ void storeAs(const std::string &type, uint8_t *bytes, double value) {
     *bytes = uint8_t(int64_t(value));
 }
 
-double loadAs(const std::string &type, const uint8_t *bytes) {
+/// How an element of the type is read.
+auto loaderOf(const std::string &type) -> double (*)(const uint8_t *) {
   if (type == "f32")
-    return codegen::load<float>(bytes);
+    return [](const uint8_t *at) -> double { return codegen::load<float>(at); };
   if (type == "i32")
-    return codegen::load<int32_t>(bytes);
+    return
+        [](const uint8_t *at) -> double { return codegen::load<int32_t>(at); };
   if (type == "f16")
-    return f16ToF32(codegen::load<uint16_t>(bytes));
+    return [](const uint8_t *at) -> double {
+      return f16ToF32(codegen::load<uint16_t>(at));
+    };
   if (type == "u16")
-    return bf16ToF32(codegen::load<uint16_t>(bytes));
+    return [](const uint8_t *at) -> double {
+      return bf16ToF32(codegen::load<uint16_t>(at));
+    };
   if (type == "i16")
-    return codegen::load<int16_t>(bytes);
-  return type == "i8" ? double(int8_t(*bytes)) : double(*bytes);
+    return
+        [](const uint8_t *at) -> double { return codegen::load<int16_t>(at); };
+  if (type == "i8")
+    return [](const uint8_t *at) -> double { return int8_t(*at); };
+  return [](const uint8_t *at) -> double { return *at; };
 }
 
 } // namespace
@@ -119,15 +128,17 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
              uint64_t seed)
     : symbol(symbol), kernel(*findKernel(symbol.kernel)), tokenCount(tokens),
       firstPosition(position) {
+  static const KernelCatalog catalog = makeCatalog();
   std::string error;
-  const auto list =
-      makeCatalog().arguments(symbol.kernel, symbol.options, error);
+  const auto list = catalog.arguments(symbol.kernel, symbol.options, error);
   if (!list)
     throw KernelError{error};
   argumentList = *list;
   for (const CatalogOption &option : kernel.interface.options)
     if (option.name == "format")
       format = findFormat(symbol.options.front());
+    else if (option.name == "kv")
+      code = qwen::cacheCode(optionOf(symbol, kernel, "kv"));
   for (const CatalogOperand &operand : kernel.interface.operands)
     if (operand.kind == "coarse")
       format = format->coarse();
@@ -141,6 +152,8 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
     buffer.argument = argument;
     const CatalogOperand &operand = operandOf(argument);
     const int64_t element = elementBytes(argument.type);
+    buffer.element = element;
+    buffer.load = loaderOf(argument.type);
     if (argument.plane == 0) {
       allocate(buffer, weightBytes(*format, width(operand), dim("k")));
     } else if (argument.plane > 0) {
@@ -152,7 +165,8 @@ Trial::Trial(const KernelSymbol &symbol, int64_t tokens, int64_t position,
       const int64_t heads = dim("g") > 0   ? dim("g")
                             : dim("m") > 0 ? dim("m") / dim("c")
                                            : 1;
-      allocate(buffer, heads * planeOf(argument).headBytes(dim("s")));
+      buffer.plane = planeOf(argument);
+      allocate(buffer, heads * buffer.plane.headBytes(dim("s")));
     } else if (operand.kind == "ids") {
       allocate(buffer, roundUp((tokens + kSpareRows) * element, 64));
     } else if (operand.kind == "vec") {
@@ -182,8 +196,7 @@ void Trial::fill(Buffer &buffer, uint64_t seed) {
   if (buffer.argument.plane >= 0)
     return fillPlane(buffer, seed);
   if (isCache(buffer.argument)) {
-    const CachePlane plane = planeOf(buffer.argument);
-    const CacheCode *code = cacheCode();
+    const CachePlane &plane = buffer.plane;
     // A span may end before the position.
     for (int64_t s = 0; s < std::min(firstPosition + tokenCount, dim("s")); ++s)
       for (int64_t c = 0; c < plane.columns; ++c)
@@ -269,8 +282,7 @@ void Trial::fillPlane(Buffer &buffer, uint64_t seed) {
 }
 
 double Trial::load(const Buffer &buffer, int64_t index) const {
-  return loadAs(buffer.argument.type,
-                buffer.bytes + index * elementBytes(buffer.argument.type));
+  return buffer.load(buffer.bytes + index * buffer.element);
 }
 
 double Trial::in(std::string_view name, int64_t row, int64_t column) const {
@@ -317,22 +329,35 @@ const Sum &Trial::product(std::string_view name, int64_t t, int64_t n) const {
   return row->second;
 }
 
+const std::vector<double> &Trial::weightRow(std::string_view name,
+                                            int64_t n) const {
+  const PackedPanel planes = panelOf(name, n);
+  const auto [row, added] = weightRows.try_emplace({planes[0].first, n});
+  if (added)
+    for (int64_t k = 0; k < dim("k"); ++k)
+      row->second.push_back(format->value(planes, n % kPanelRows, k));
+  return row->second;
+}
+
 Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
   Sum sum;
+  const std::vector<double> &weights = weightRow(name, n);
+  const Buffer &x = find(quantised() ? "xq" : "x");
+  const auto in = [&](int64_t k) { return load(x, t * x.stride + k); };
   if (!quantised()) {
-    for (int64_t k = 0; k < dim("k"); ++k)
-      sum.add(in("x", t, k) * weight(name, n, k));
+    for (size_t k = 0; k < weights.size(); ++k)
+      sum.add(in(int64_t(k)) * weights[k]);
     return sum;
   }
   for (int64_t group = 0; group < dim("k") / format->scaleGroup; ++group) {
     double part = 0, quants = 0;
     for (int64_t k = group * format->scaleGroup;
          k < (group + 1) * format->scaleGroup; ++k) {
-      part += in("xq", t, k) * weight(name, n, k);
-      quants += in("xq", t, k);
+      part += in(k)*weights[size_t(k)];
+      quants += in(k);
     }
     // A format with a minimum adds two terms that partly cancel.
-    const double scale = in("xs", t, group * format->scaleGroup / 32);
+    const double scale = this->in("xs", t, group * format->scaleGroup / 32);
     const double minimum = format->minimum ? quants * scale * 0.05 : 0;
     sum.add(part * scale);
     sum.squares += minimum * minimum;
@@ -344,10 +369,6 @@ Sum Trial::sumProducts(std::string_view name, int64_t t, int64_t n) const {
 bool Trial::isCache(const KernelArgument &argument) const {
   const std::string &kind = operandOf(argument).kind;
   return kind == "keys" || kind == "values";
-}
-
-const CacheCode *Trial::cacheCode() const {
-  return qwen::cacheCode(optionOf(symbol, kernel, "kv"));
 }
 
 CachePlane Trial::planeOf(const KernelArgument &argument) const {
@@ -362,11 +383,10 @@ CachePlane Trial::planeOf(const KernelArgument &argument) const {
 double Trial::cached(std::string_view name, int64_t position,
                      int64_t column) const {
   const Buffer &buffer = find(name);
-  return load(buffer, planeOf(buffer.argument).index(position, column));
+  return load(buffer, buffer.plane.index(position, column));
 }
 
 double Trial::key(int64_t position, int64_t c) const {
-  const CacheCode *code = cacheCode();
   if (!code)
     return cached("keys", position, c);
   const KeyColumn column = keyColumn(code, c, dim("c"));
@@ -377,7 +397,6 @@ double Trial::key(int64_t position, int64_t c) const {
 }
 double Trial::value(int64_t position, int64_t c) const {
   const double stored = cached("values", position, c);
-  const CacheCode *code = cacheCode();
   return code ? (stored - double(code->offset)) * valueScale(position) : stored;
 }
 
@@ -400,7 +419,7 @@ double withCacheRounding(const Trial &trial, double value, double bound) {
 
 void Trial::expectCached(const std::string &name, int64_t head, int64_t t,
                          int64_t column, double value, double bound) {
-  const CachePlane plane = planeOf(find(name).argument);
+  const CachePlane &plane = find(name).plane;
   expected[name].push_back(
       {head * dim("s") * plane.columns + plane.index(firstPosition + t, column),
        t, value, bound});
@@ -421,7 +440,6 @@ void Trial::cacheValue(int64_t head, int64_t t, int64_t c, double value,
 void Trial::cacheRow(bool keys, int64_t head, int64_t t) {
   const int64_t width = dim("c");
   const std::string name = keys ? "keys" : "values";
-  const CacheCode *code = cacheCode();
   const auto x = [&](int64_t c) { return in("x", t, head * width + c); };
   const auto columnOf = [&](int64_t c) {
     return keys ? keyColumn(code, c, width) : KeyColumn{false, c};
@@ -545,7 +563,7 @@ Trial::Verdict Trial::judge() const {
     if (!buffer || buffer->argument.role != "output")
       continue;
     const std::string &name = buffer->argument.name;
-    const int64_t element = elementBytes(buffer->argument.type);
+    const int64_t element = buffer->element;
     std::vector<uint8_t> named(size_t(buffer->size / element));
     const auto rows = expected.find(name);
     if (rows != expected.end())
@@ -591,7 +609,7 @@ std::vector<uint8_t> Trial::outputRow(int64_t t) const {
   std::vector<uint8_t> bytes;
   for (const auto &[name, rows] : expected) {
     const Buffer &buffer = find(name);
-    const int64_t element = elementBytes(buffer.argument.type);
+    const int64_t element = buffer.element;
     for (const Expected &row : rows)
       if (row.row == t)
         bytes.insert(bytes.end(), buffer.bytes + row.index * element,

@@ -83,7 +83,7 @@ public:
   double key(int64_t position, int64_t c) const;
   double value(int64_t position, int64_t c) const;
   /// Null where the cache holds floats.
-  const CacheCode *cacheCode() const;
+  const CacheCode *cacheCode() const { return code; }
   /// Of the values of a cache of integers.
   double valueScale(int64_t position) const {
     return in("values.scale", 0, position);
@@ -154,7 +154,10 @@ private:
     std::vector<uint64_t> storage; // with room to align
     uint8_t *bytes = nullptr;
     int64_t size = 0, stride = 0; // bytes; elements
-    std::vector<uint8_t> before;  // of an output
+    int64_t element = 1;          // bytes
+    double (*load)(const uint8_t *element) = nullptr;
+    CachePlane plane{};          // of a cache
+    std::vector<uint8_t> before; // of an output
   };
   struct Expected {
     int64_t index;
@@ -168,13 +171,18 @@ private:
   std::map<std::string, std::vector<Expected>, std::less<>> expected;
   mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum>
       products; // weight, t, n
+  /// By the panel's first byte and the row.
+  mutable std::map<std::pair<const void *, int64_t>, std::vector<double>>
+      weightRows;
   const Format *format = nullptr;
+  const CacheCode *code = nullptr;
   int64_t tokenCount, firstPosition;
 
   int64_t width(const CatalogOperand &operand) const; // the product of its dims
   /// Elements in a row: fewer than the width where one stands for a group.
   int64_t columns(const KernelArgument &argument) const;
   PackedPanel panelOf(std::string_view name, int64_t n) const;
+  const std::vector<double> &weightRow(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;
   const CatalogOperand &operandOf(const KernelArgument &argument) const;
   bool isCache(const KernelArgument &argument) const;

@@ -83,8 +83,10 @@ def test_q8g32_is_what_it_says(built):
     assert divergence(built.reference, packed) < 2e-3
 
 
-def test_fewer_bits_are_further_away(built):
+@pytest.mark.parametrize("model", ["qwen2", pytest.param("qwen3", marks=pytest.mark.slow)])
+def test_fewer_bits_are_further_away(model, request):
     """The packed values themselves are held to numpy's in the fixtures of the formats."""
+    built = request.getfixturevalue(model)
     distances = []
     for format in ("q8g32", "q5g32", "q4g32"):
         app = built.other(format, "--format", format)
@@ -114,7 +116,7 @@ def schedule_file(path, pick):
     return path
 
 
-@pytest.mark.parametrize("activations", ["f32", "q8g32"])
+@pytest.mark.parametrize("activations", [pytest.param("f32", marks=pytest.mark.slow), "q8g32"])
 def test_schedules_do_not_matter(qwen3, activations):
     options = ("--format", "q8g32", "--activations", activations)
     logits = qwen3.other(f"{activations}.plain", *options).logits(qwen3.ids)
@@ -166,7 +168,13 @@ def emulated_avx_vnni(app, folder):
     return App(patched), {**os.environ, "LD_PRELOAD": str(library)}
 
 
-@pytest.mark.parametrize("options", [(), ("--format", "q5g32", "--cache-type", "int8")], ids=["int8", "q5g32-int8-cache"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="int8"),
+        pytest.param(("--format", "q5g32", "--cache-type", "int8"), id="q5g32-int8-cache", marks=pytest.mark.slow),
+    ],
+)
 def test_dots_of_four_products_without_avx512(qwen2, options):
     """The bits of AVX2's sums of pairs, by instructions that are emulated where the processor has none of them."""
     label, ids = "-".join(options), qwen2.ids[:5]

@@ -10,10 +10,9 @@ import models
 from harness import GOLDENS, compile_model, golden, same_bits, worst
 
 
-@pytest.fixture(scope="module", params=list(models.GGUF))
-def file(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gguf")
-    return request.param, checkpoint.write_gguf(folder / f"{request.param}.gguf", models.GGUF[request.param])
+@pytest.fixture(params=list(models.GGUF))
+def file(request, tmp_path):
+    return request.param, checkpoint.write_gguf(tmp_path / f"{request.param}.gguf", models.GGUF[request.param])
 
 
 def test_goldens_are_of_these_models():
@@ -32,6 +31,18 @@ def test_stored_values_are_kept(file):
     assert same_bits(app.logits(ids, "--threads", 2, "--chunk", 1), logits)
 
 
+# The slow suite has the others.
+FAST_WITH_QUANTISED_ACTIVATIONS = ("q4_0", "mixed_qwen2", "mixed_qwen3")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(name, marks=() if name in FAST_WITH_QUANTISED_ACTIVATIONS else pytest.mark.slow)
+        for name in models.GGUF
+    ],
+    indirect=True,
+)
 def test_quantised_activations_stay_near(file):
     """q8g32 activations: each product x·w of a row has x off by at most max|x| / 254 in its group of 32."""
     name, path = file

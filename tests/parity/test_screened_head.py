@@ -69,7 +69,12 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+FAST_CHOICES = ("all", "top-k", "top-k most", "model")
+
+
+@pytest.mark.parametrize(
+    "choice", [pytest.param(name, marks=() if name in FAST_CHOICES else pytest.mark.slow) for name in CHOICES]
+)
 def test_choices_are_the_full_heads(pair, choice):
     for seed in range(6):
         ids = [(seed * 97 + i * i) % V for i in range(8)]
