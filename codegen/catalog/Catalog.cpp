@@ -198,14 +198,14 @@ int64_t CatalogPlane::streamBytes(int64_t rows, int64_t inner) const {
 
 namespace {
 
-/// Of the first `count` planes.
+/// Of the streams of the first `count` planes.
 int64_t planesBytes(const CatalogFormat &format, int64_t count, int64_t rows,
                     int64_t inner) {
   int64_t total = 0;
   for (const CatalogPlane &plane :
        std::span(format.planes).first(size_t(count)))
-    total += (rows + kPanelRows - 1) / kPanelRows * (inner / plane.group) *
-             plane.blockBytes;
+    if (plane.startBytes == 0)
+      total += plane.streamBytes(rows, inner);
   return total;
 }
 

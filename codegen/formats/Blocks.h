@@ -37,11 +37,6 @@ void loadFloats(std::string_view type, const uint8_t *stored, int64_t count,
 /// Index of the first NaN or infinity of `count` values, or -1.
 int64_t firstNonFinite(const float *values, int64_t count);
 
-/// Where the bytes of block `index` along K start in a plane of one panel.
-inline uint8_t *blockAt(const PackPanel &panel, int64_t plane, int64_t index) {
-  return panel.planes[size_t(plane)].at(index);
-}
-
 /// The block sizes that the formats share, for 16 rows.
 inline constexpr int64_t kRowOfF16 = 2 * kPanelRows;
 inline constexpr int64_t kNibbleBlock = 16 * kPanelRows; // 32 k: [4][16 n][4]
@@ -89,9 +84,9 @@ inline Halide::Expr rowScale(const Halide::ImageParam &plane, Halide::Expr n,
 }
 
 /// Stores a value of an f16 plane; false when it is a NaN or an infinity.
-inline bool storeF16(const PackPanel &panel, int64_t plane, int64_t n,
+inline bool storeF16(const PackPanel &panel, size_t plane, int64_t n,
                      int64_t block, uint16_t half) {
-  store(blockAt(panel, plane, block) + 2 * n, half);
+  store(panel.planes[plane].at(block) + 2 * n, half);
   return isFiniteF16(half);
 }
 

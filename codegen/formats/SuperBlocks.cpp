@@ -13,7 +13,7 @@ std::vector<Plane> superPlanes(std::vector<Plane> quantPlanes) {
   return quantPlanes;
 }
 
-bool storeSuperScales(const PackPanel &panel, int64_t first, int64_t n,
+bool storeSuperScales(const PackPanel &panel, size_t first, int64_t n,
                       int64_t superBlock, const uint8_t *stored) {
   const uint8_t *packed =
       stored + 4; // 8 scales and 8 minima of 6 bits in 12 bytes
@@ -22,8 +22,8 @@ bool storeSuperScales(const PackPanel &panel, int64_t first, int64_t n,
               high = packed[8 + i % 4];
     const int c = i < 4 ? low & 63 : (high & 15) | (low >> 6) << 4;
     const int m = i < 4 ? middle & 63 : high >> 4 | (middle >> 6) << 4;
-    *(blockAt(panel, first, 8 * superBlock + i) + n) = uint8_t(c);
-    *(blockAt(panel, first + 1, 8 * superBlock + i) + n) = uint8_t(m);
+    panel.planes[first].at(8 * superBlock + i)[n] = uint8_t(c);
+    panel.planes[first + 1].at(8 * superBlock + i)[n] = uint8_t(m);
   }
   const bool finite =
       storeF16(panel, first + 2, n, superBlock, load<uint16_t>(stored));

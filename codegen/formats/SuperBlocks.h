@@ -18,7 +18,7 @@ std::vector<Plane> superPlanes(std::vector<Plane> quantPlanes);
 
 /// Stores scales and minima of the 256 elements that start with `stored` (d);
 /// planes start at `first`. False when a scale is a NaN or an infinity.
-bool storeSuperScales(const PackPanel &panel, int64_t first, int64_t n,
+bool storeSuperScales(const PackPanel &panel, size_t first, int64_t n,
                       int64_t superBlock, const uint8_t *stored);
 
 /// The nibbles of group `group` (0..7) of the 128 stored bytes `qs` in the

@@ -16,7 +16,7 @@ int64_t pack(const PackPanel &panel) {
     int64_t bad = -1;
     for (int64_t k = panel.innerSize - 1; k >= 0; --k) {
       const uint16_t half = load<uint16_t>(row + 2 * k);
-      store(blockAt(panel, 0, k) + 2 * n, half);
+      store(panel.planes[0].at(k) + 2 * n, half);
       bad = isFinite(bf16ToF32(half)) ? bad : k;
     }
     return bad;

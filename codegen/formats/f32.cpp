@@ -16,7 +16,7 @@ int64_t pack(const PackPanel &panel) {
   return packRows(panel, planes, [&](const uint8_t *row, int64_t n) {
     loadFloats(panel.storedType, row, panel.innerSize, values.data());
     for (int64_t k = 0; k < panel.innerSize; ++k)
-      store(blockAt(panel, 0, k) + 4 * n, values[size_t(k)]);
+      store(panel.planes[0].at(k) + 4 * n, values[size_t(k)]);
     return firstNonFinite(values.data(), panel.innerSize);
   });
 }

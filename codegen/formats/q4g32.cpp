@@ -24,7 +24,7 @@ std::vector<Plane> planes() {
 int64_t pack(const PackPanel &panel) {
   return packBlocks(panel, planes, "q4_0", encodeQ4_0,
                     [&](const uint8_t *block, int64_t n, int64_t index) {
-                      storeQuads(blockAt(panel, 0, index), n, block + 2, 4);
+                      storeQuads(panel.planes[0].at(index), n, block + 2, 4);
                       storeF16(panel, 1, n, index, load<uint16_t>(block));
                     });
 }

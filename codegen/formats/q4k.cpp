@@ -12,7 +12,7 @@ namespace {
 using namespace Halide;
 
 constexpr int64_t kStoredBytes = 144;
-constexpr int64_t kFirstScalePlane = 1;
+constexpr size_t kFirstScalePlane = 1;
 
 std::vector<Plane> planes() {
   return superPlanes({{"q", kGroup, kNibbleBlock, Int(8)}});
@@ -29,7 +29,7 @@ int64_t pack(const PackPanel &panel) {
         const int64_t group = kSuperGroup / kGroup * superBlock + i;
         uint8_t nibbles[16];
         regroupNibbles(stored + 16, i, nibbles);
-        storeQuads(blockAt(panel, 0, group), n, nibbles, 4);
+        storeQuads(panel.planes[0].at(group), n, nibbles, 4);
       }
     }
     return -1;

@@ -38,8 +38,8 @@ uint32_t transposeBits(uint32_t bits) {
 int64_t pack(const PackPanel &panel) {
   return packBlocks(panel, planes, "q5_0", encodeQ5_0,
                     [&](const uint8_t *block, int64_t n, int64_t index) {
-                      storeQuads(blockAt(panel, 1, index), n, block + 6, 4);
-                      store(blockAt(panel, 0, index) + 4 * n,
+                      storeQuads(panel.planes[1].at(index), n, block + 6, 4);
+                      store(panel.planes[0].at(index) + 4 * n,
                             transposeBits(load<uint32_t>(block + 2)));
                       storeF16(panel, 2, n, index, load<uint16_t>(block));
                     });

@@ -13,7 +13,7 @@ namespace {
 using namespace Halide;
 
 constexpr int64_t kStoredBytes = 176;
-constexpr int64_t kFirstScalePlane = 2;
+constexpr size_t kFirstScalePlane = 2;
 
 std::vector<Plane> planes() {
   return superPlanes({{"h", kGroup, kBitBlock, Int(8)},
@@ -31,12 +31,12 @@ int64_t pack(const PackPanel &panel) {
         const int64_t group = kSuperGroup / kGroup * superBlock + i;
         uint8_t nibbles[16];
         regroupNibbles(stored + 48, i, nibbles);
-        storeQuads(blockAt(panel, 1, group), n, nibbles, 4);
+        storeQuads(panel.planes[1].at(group), n, nibbles, 4);
         uint32_t bits = 0;
         for (int64_t quad = 0; quad < 8; ++quad)
           bits |= (load<uint32_t>(stored + 16 + 4 * quad) >> i & 0x01010101)
                   << quad;
-        store(blockAt(panel, 0, group) + 4 * n, bits);
+        store(panel.planes[0].at(group) + 4 * n, bits);
       }
     }
     return -1;

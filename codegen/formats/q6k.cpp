@@ -1,9 +1,8 @@
 // q6k.cpp - 6-bit quants with an i8 scale for every 16 elements under an f16
 // for every 256.
 //
-// Shapes    plane q: the low nibbles of 32 k; plane h: the upper bit pairs;
-// plane c: i8 [2][16 n] for 32 k; plane
-//           d: f16 [16 n] for 256 k
+// Shapes    plane h: the upper bit pairs of 32 k; plane q: the low nibbles;
+//           plane c: i8 [2][16 n] for 32 k; plane d: f16 [16 n] for 256 k
 // Numerics  value = d·c · (q - 32), equal to the stored q6_k to the bit
 // Source    ggml block_q6_K: u8 ql[128], u8 qh[64], i8 scales[16], f16 d
 #include "codegen/formats/Blocks.h"
@@ -39,7 +38,7 @@ void packBlock(const PackPanel &panel, const uint8_t *stored, int64_t n,
   for (int64_t i = 0; i < 16; ++i)
     nibbles[i] = uint8_t((low[i] >> lowShift & 15) |
                          (low[i + 16] >> lowShift & 15) << 4);
-  storeQuads(blockAt(panel, 1, block), n, nibbles, 4);
+  storeQuads(panel.planes[1].at(block), n, nibbles, 4);
 
   const uint8_t *high = stored + 128 + 32 * half;
   for (int64_t r = 0; r < 2; ++r) {
@@ -48,7 +47,7 @@ void packBlock(const PackPanel &panel, const uint8_t *stored, int64_t n,
       pairs |= (load<uint32_t>(high + 16 * r + 4 * quad) >> (2 * inHalf) &
                 0x03030303)
                << (2 * quad);
-    store(blockAt(panel, 0, block) + 4 * (kPanelRows * r + n), pairs);
+    store(panel.planes[0].at(block) + 4 * (kPanelRows * r + n), pairs);
   }
 }
 
@@ -60,9 +59,8 @@ int64_t pack(const PackPanel &panel) {
       if (!storeF16(panel, 3, n, superBlock, load<uint16_t>(stored + 208)))
         return kSuperGroup * superBlock;
       for (int64_t i = 0; i < kSuperGroup / kScaleGroup; ++i)
-        blockAt(panel, 2,
-                kSuperGroup / kBlock * superBlock +
-                    i / 2)[kPanelRows * (i % 2) + n] = stored[192 + i];
+        panel.planes[2].at(kSuperGroup / kBlock * superBlock +
+                           i / 2)[kPanelRows * (i % 2) + n] = stored[192 + i];
       for (int64_t i = 0; i < kSuperGroup / kBlock; ++i)
         packBlock(panel, stored, n, i, kSuperGroup / kBlock * superBlock + i);
     }

@@ -28,7 +28,7 @@ int64_t pack(const PackPanel &panel) {
                       uint8_t quants[kGroup];
                       for (int64_t i = 0; i < kGroup; ++i)
                         quants[i] = block[2 + i] ^ uint8_t(kZeroPoint);
-                      storeQuads(blockAt(panel, 0, index), n, quants,
+                      storeQuads(panel.planes[0].at(index), n, quants,
                                  kGroup / 4);
                       storeF16(panel, 1, n, index, load<uint16_t>(block));
                     });

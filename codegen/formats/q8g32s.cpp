@@ -29,7 +29,7 @@ constexpr int kCoarseZero = 8;
 constexpr float kStep = 16.0f;  // of the coarse copy, in scales
 constexpr float kMiddle = 7.5f; // of the low nibbles
 
-enum PlaneIndex : int64_t { kHigh, kScale, kLow, kBound };
+enum PlaneIndex : size_t { kHigh, kScale, kLow, kBound };
 
 std::vector<Plane> coarsePlanes() {
   return {{"h", kGroup, kNibbleBlock, Int(8)},
@@ -89,10 +89,10 @@ int64_t pack(const PackPanel &panel) {
       low[i] = uint8_t((quants[i] & 15) | quants[i + kGroup / 2] << 4);
     }
     storeF16(panel, kScale, n, group, half);
-    storeQuads(blockAt(panel, kHigh, group), n, high, 4);
-    storeQuads(blockAt(panel, kLow, group), n, low, 4);
+    storeQuads(panel.planes[kHigh].at(group), n, high, 4);
+    storeQuads(panel.planes[kLow].at(group), n, low, 4);
     if (group % kGroups == kGroups - 1)
-      store(blockAt(panel, kBound, group / kGroups) + 2 * n,
+      store(panel.planes[kBound].at(group / kGroups) + 2 * n,
             boundOf(norms, panel.innerSize));
   };
   return packBlocks(panel, planes, "q8_0", encodeQ8_0, place);

@@ -149,6 +149,9 @@ public:
   int64_t inputBytes() const;
 
 private:
+  // After every buffer: nobody writes there.
+  static constexpr int64_t kGuardBytes = 256;
+
   struct Buffer {
     KernelArgument argument;
     std::vector<uint64_t> storage; // with room to align
@@ -169,11 +172,10 @@ private:
   std::vector<KernelArgument> argumentList;
   mutable bool followsResults = false;
   std::map<std::string, std::vector<Expected>, std::less<>> expected;
-  mutable std::map<std::pair<const void *, std::pair<int64_t, int64_t>>, Sum>
+  mutable std::map<std::pair<const Buffer *, std::pair<int64_t, int64_t>>, Sum>
       products; // weight, t, n
-  /// By the panel's first byte and the row.
-  mutable std::map<std::pair<const void *, int64_t>, std::vector<double>>
-      weightRows;
+  mutable std::map<std::pair<const Buffer *, int64_t>, std::vector<double>>
+      weightRows; // weight, n
   const Format *format = nullptr;
   const CacheCode *code = nullptr;
   int64_t tokenCount, firstPosition;
@@ -181,6 +183,8 @@ private:
   int64_t width(const CatalogOperand &operand) const; // the product of its dims
   /// Elements in a row: fewer than the width where one stands for a group.
   int64_t columns(const KernelArgument &argument) const;
+  /// Its first plane's, in which all of the weight lies.
+  const Buffer &weightBuffer(std::string_view name) const;
   PackedPanel panelOf(std::string_view name, int64_t n) const;
   const std::vector<double> &weightRow(std::string_view name, int64_t n) const;
   Sum sumProducts(std::string_view name, int64_t t, int64_t n) const;

@@ -24,7 +24,6 @@ namespace {
 
 using codegen::Format;
 using codegen::kPanelRows;
-using codegen::Plane;
 
 constexpr int64_t kPieceBytes = int64_t(1) << 20;
 
@@ -110,10 +109,9 @@ private:
   void cut(const PackTensor &tensor) {
     int64_t rowBytes = 4 * tensor.innerSize, multiple = 1;
     if (tensor.kind == PackTensor::Kind::Weight) {
-      int64_t panelBytes = 0;
-      for (const Plane &plane : tensor.format->planes)
-        panelBytes += tensor.innerSize / plane.group * plane.blockBytes;
-      rowBytes = panelBytes / kPanelRows;
+      rowBytes =
+          codegen::weightBytes(*tensor.format, kPanelRows, tensor.innerSize) /
+          kPanelRows;
       multiple = kPanelRows;
     }
     const int64_t rows =

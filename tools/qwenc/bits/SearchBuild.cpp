@@ -15,9 +15,6 @@ namespace {
 
 constexpr int64_t kGroup = 32;
 constexpr int64_t kPanel = 16; // rows
-// Of planes q and s together, for a group of a panel. ARCHITECTURE.md, "Weight
-// formats", q8g32.
-constexpr int64_t kBlockBytes = (kGroup + 2) * kPanel;
 constexpr int kZeroPoint = 128;
 
 } // namespace
@@ -62,7 +59,8 @@ SearchBuild::make(const CompileOptions &options,
     const WeightLayout layout = weightLayout(type);
     const int64_t at = start + int64_t(op.getOffset());
     build->places[op.getName().str()] = {at + layout.planes[0].offsetBytes,
-                                         at + layout.planes[1].offsetBytes};
+                                         at + layout.planes[1].offsetBytes,
+                                         layout.planes[0].plane->pitchBytes};
   });
   return build;
 }
@@ -105,12 +103,12 @@ void SearchBuild::write(const Matrix &matrix, BlockFile &blocks) {
       int8_t quants[kGroup];
       const uint16_t half = decodeBlock(blocks.type(), block, quants);
       const int64_t index = n / kPanel * groups + g;
-      uint8_t *to = bytes + place.quants + index * kBlockBytes;
+      uint8_t *to = bytes + place.quants + index * place.pitch;
       for (int64_t k = 0; k < kGroup; ++k)
         to[4 * (kPanel * (k / 4) + n % kPanel) + k % 4] =
             uint8_t(int(quants[k]) + kZeroPoint);
       codegen::store(
-          bytes + place.scales + index * kBlockBytes + 2 * (n % kPanel), half);
+          bytes + place.scales + index * place.pitch + 2 * (n % kPanel), half);
     }
 }
 

@@ -59,6 +59,7 @@ private:
 
   struct Place {
     int64_t quants, scales; // bytes from the start of the file
+    int64_t pitch;          // bytes from a block of either to the next
   };
   const verify::WorkFolder &folder;
   std::unique_ptr<verify::Executable> untapped, tapped;
