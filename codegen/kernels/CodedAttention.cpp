@@ -19,6 +19,7 @@
 
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 namespace qwen::codegen {
 
@@ -78,24 +79,36 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   // The query as integers, and its slow columns in units of the score.
   const float unit = float(std::numbers::log2e / std::sqrt(double(width)));
   Func largest("largest"), size("size"), queryScale("query_scale"),
-      query("query"), querySum("query_sum"), slowQuery("slow_query");
-  RDom all(0, fast, 0, 2, "all");
-  largest(r, t) = 0.0f;
-  Expr one = magnitude(q(all.x, all.y, r, t));
-  largest(r, t) = max(largest(r, t), one);
-  Expr ofLargestQuery = largest(r, t) / float(code.queryUnits);
+      query("query"), queryPart("query_part"), querySum("query_sum"),
+      slowQuery("slow_query");
+  // Sums over a head's columns are of a vector first, then of its lanes.
+  const int lanesAtOnce = std::gcd(fast, 16);
+  RDom vectors(0, fast / lanesAtOnce, 0, 2, "vectors");
+  const Expr column = vectors.x * lanesAtOnce + lane;
+  const auto ofLanes = [&](const Func &part, const auto &combine) -> Expr {
+    return tree([&](int at) -> Expr { return part(at, r, t); }, combine, 0, 1,
+                lanesAtOnce);
+  };
+  const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
+  const auto added = [](const Expr &a, const Expr &b) { return a + b; };
+  const Expr one = magnitude(q(column, vectors.y, r, t));
+  largest(lane, r, t) = 0.0f;
+  largest(lane, r, t) = max(largest(lane, r, t), one);
+  Expr ofLargestQuery = ofLanes(largest, larger) / float(code.queryUnits);
   if (code.mostSum > 0) {
-    size(r, t) = 0.0f;
-    size(r, t) += one;
-    queryScale(r, t) = max(ofLargestQuery, size(r, t) / float(code.mostSum));
+    size(lane, r, t) = 0.0f;
+    size(lane, r, t) += one;
+    queryScale(r, t) =
+        max(ofLargestQuery, ofLanes(size, added) / float(code.mostSum));
   } else {
     queryScale(r, t) = ofLargestQuery;
   }
   query(i, half, r, t) = cast(
       factorType, round(q(i, half, r, t) * inverseScale(queryScale(r, t))));
   if (code.offset) {
-    querySum(r, t) = 0;
-    querySum(r, t) += cast<int32_t>(query(all.x, all.y, r, t));
+    queryPart(lane, r, t) = 0;
+    queryPart(lane, r, t) += cast<int32_t>(query(column, vectors.y, r, t));
+    querySum(r, t) = ofLanes(queryPart, added);
   }
   if (slow > 0)
     slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
@@ -116,8 +129,6 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
         all = all.defined() ? combine(all, at(start, p)) : Expr(at(start, p));
     return all;
   };
-  const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
-  const auto added = [](const Expr &a, const Expr &b) { return a + b; };
   Var p("p");
   RDom quad(0, together, 0, fast / run, 0, 2, "quad"),
       inner(0, slow, 0, 2, "inner");
@@ -239,9 +250,19 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   const AttentionTiles tiles(context);
   merge.schedule(tiles, width, heads);
   const Func y = merge.y;
-  for (Func stage : {largest, size, queryScale, querySum})
+  for (Func stage : {queryScale, querySum})
     if (stage.defined())
       stage.compute_at(y, t).store_in(MemoryType::Stack).bound_extent(r, heads);
+  for (auto [part, user] : {std::pair(largest, queryScale),
+                            {size, queryScale},
+                            {queryPart, querySum}})
+    if (part.defined()) {
+      part.compute_at(user, r)
+          .store_in(MemoryType::Stack)
+          .bound_extent(lane, lanesAtOnce)
+          .vectorize(lane);
+      part.update().vectorize(lane).unroll(vectors.x).unroll(vectors.y);
+    }
   for (auto [stage, columns] : {std::pair(query, fast), {slowQuery, slow}})
     if (stage.defined())
       stage.compute_at(y, t)
