@@ -41,7 +41,8 @@ struct PipelineOptions {
   std::string tuned;      // file of `tune` for this machine; may be empty
   std::string schedule;   // file whose points win over all others; may be empty
   int64_t chunkBytes = 0; // wanted weights of a chunk; 0: the default
-  int64_t prefillChunk = 128;
+  // Weights are unpacked once a chunk.
+  int64_t prefillChunk = 512;
   int64_t attentionRows = 0; // tokens of an attention call; 0: the default
   int64_t kvSplit = 0;       // kSplitHeads, kSplitSpans; 0: the default
   std::string screenedHead = "auto"; // "on", "off"

@@ -116,7 +116,7 @@ def PlanBuffers : Pass<"qwen-plan-buffers", "::mlir::ModuleOp"> {
     tokens come last and have one place in both steps.
   }];
   let options = [
-    Option<"prefillChunk", "prefill-chunk", "int64_t", "128", "largest T of the prefill step">,
+    Option<"prefillChunk", "prefill-chunk", "int64_t", "512", "largest T of the prefill step">,
     Option<"taps", "taps", "bool", "false", "use no memory twice, and say where every result lies">,
   ];
 }

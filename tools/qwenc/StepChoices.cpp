@@ -29,7 +29,7 @@ struct Weighing {
   int64_t prompt, generate; // tokens of a run
   bool prefill, decode;     // whose speed counts
 };
-constexpr Weighing kPrompts{512, 4, true, false}, kTokens{16, 32, false, true},
+constexpr Weighing kPrompts{1024, 4, true, false}, kTokens{16, 32, false, true},
     kLongContext{2048, 32, false, true}, kBoth{256, 24, true, true};
 
 /// The choices in the order of what trying them costs: with other chunks every
@@ -41,7 +41,7 @@ struct Row {
 };
 std::vector<Row> rows(const CompileOptions &options) {
   const int64_t chunk = options.pipeline.prefillChunk;
-  return {{"prefill_chunk", kPrompts, {chunk / 2, chunk * 2, chunk * 4}},
+  return {{"prefill_chunk", kPrompts, {chunk / 4, chunk / 2, chunk * 2}},
           {"attention_rows", kPrompts, {8, 32}},
           {"kv_split",
            kLongContext,
