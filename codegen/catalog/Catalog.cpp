@@ -100,7 +100,8 @@ bool isLegal(const CatalogKnob &knob, int64_t value, const KernelSymbol &symbol,
     return false;
   if (knob.onlyMany && symbol.dim("t") == 1 && value != knob.values.front())
     return false;
-  if (knob.onlyOne && symbol.dim("t") != 1 && value != knob.values.front())
+  if (knob.onlyOne && symbol.dim("t") != 1 && value != knob.values.front() &&
+      value != knob.few)
     return false;
   if (knob.sumBits && value < leastBits)
     return false;
@@ -406,6 +407,24 @@ std::optional<KernelSymbol> KernelCatalog::chooseSymbol(
     return std::nullopt;
   }
   return symbol;
+}
+
+std::optional<KernelSymbol>
+KernelCatalog::fewTokens(const KernelSymbol &symbol) const {
+  const CatalogKernel *kernel = this->kernel(symbol.kernel);
+  std::string ignored;
+  if (!kernel || symbol.dim("t") != 0)
+    return std::nullopt;
+  const auto values = matchOptions(*kernel, symbol.options, ignored);
+  if (!values || optionValue(*kernel, *values, "act") != "q8g32")
+    return std::nullopt;
+  KernelSymbol few = symbol;
+  for (size_t i = 0; i < kernel->knobs.size() && i < few.point.size(); ++i)
+    if (kernel->knobs[i].few != 0)
+      few.point[i] = kernel->knobs[i].few;
+  if (few.point == symbol.point || check(few))
+    return std::nullopt;
+  return few;
 }
 
 const CatalogTarget *KernelCatalog::host() const {

@@ -89,7 +89,7 @@ struct CatalogKnob {
   bool onlyMany = false; // its least value in a t1 kernel
   // The product of such knobs counts vector accumulators of 16 lanes.
   bool registers = false;
-  bool onlyOne = false; // its least value in a t0 kernel
+  bool onlyOne = false; // its least value in a t0 kernel, or `few`
   // Wanted for t1 instead of `one` where every word of the text holds, the last
   // such: an option's value ("act=f32"), the target's vectors ("lanes=8"), the
   // fewest bits that a sum of two products may have ("sum_bits=16").
@@ -98,6 +98,8 @@ struct CatalogKnob {
   // It orders the loops over tokens and over dim / unit, which it does not
   // divide: its least value where that is one.
   bool ordersLoops = false;
+  // Instead of a t0 kernel's own value where it does few tokens; 0: that value.
+  int64_t few = 0;
 };
 
 struct CatalogKernel {
@@ -190,6 +192,10 @@ inline constexpr StepChoice kStepChoices[] = {
     {"kv_split", &ScheduleFile::Model::kvSplit, 2},
     {"barrier_spin_us", &ScheduleFile::Model::barrierSpinUs, 1'000'000}};
 
+/// Up to so many rows a linear of many tokens is done by another kernel
+/// (`KernelCatalog::fewTokens`).
+inline constexpr int64_t kFewTokens = 16;
+
 /// Values of `kv_split`: attention of one token is one call a key/value head,
 /// or one a head and span of the context.
 inline constexpr int64_t kSplitHeads = 1, kSplitSpans = 2;
@@ -228,6 +234,12 @@ public:
                const std::vector<std::pair<std::string, int64_t>> &dims,
                std::string_view target, const ScheduleFile *overrides,
                std::string &error) const;
+
+  /// What does up to kFewTokens rows in place of a t0 linear: the kernel with
+  /// the knobs' `few`, whose weights are decoded for each tile of tokens, for
+  /// unpacking them once for all does not pay then. Nothing where a kernel has
+  /// no such loops or unpacks nothing.
+  std::optional<KernelSymbol> fewTokens(const KernelSymbol &symbol) const;
 
   /// Changes whenever the kernel's choices or the target's sizes do: figures
   /// measured under another one say nothing about today's points.

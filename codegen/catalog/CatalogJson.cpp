@@ -18,7 +18,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogOperand, name, kind, width, when,
                                    role, type)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKnob, name, values, one, many,
                                    divides, unit, onlyMany, registers, onlyOne,
-                                   sumBits, oneWith, ordersLoops)
+                                   sumBits, oneWith, ordersLoops, few)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogKernel, name, options, dims,
                                    multiples, operands, knobs)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CatalogTarget, name, features, lanes,

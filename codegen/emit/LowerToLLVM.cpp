@@ -225,8 +225,11 @@ Fingerprint fingerprintOf(ModuleOp planned, const PlanFacts &facts) {
 
 std::vector<std::string> kernelSymbols(ModuleOp planned) {
   llvm::SetVector<StringRef> symbols;
-  planned.walk(
-      [&](ir::DispatchOp dispatch) { symbols.insert(dispatch.getKernel()); });
+  planned.walk([&](ir::DispatchOp dispatch) {
+    symbols.insert(dispatch.getKernel());
+    if (std::optional<StringRef> few = dispatch.getFewKernel())
+      symbols.insert(*few);
+  });
   std::vector<std::string> list;
   for (StringRef symbol : symbols)
     list.push_back(symbol.str());

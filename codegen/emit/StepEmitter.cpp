@@ -2,6 +2,8 @@
 // kernels.
 #include "codegen/emit/StepEmitter.h"
 
+#include "codegen/catalog/Catalog.h"
+
 #include <optional>
 
 namespace qwen {
@@ -108,8 +110,13 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
 
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToEnd(module.getBody());
-  auto kernel = LLVM::LLVMFuncOp::create(
-      builder, loc, symbol, LLVM::LLVMFunctionType::get(i32, types));
+  const auto declared = [&](StringRef name) {
+    return LLVM::LLVMFuncOp::create(builder, loc, name,
+                                    LLVM::LLVMFunctionType::get(i32, types));
+  };
+  LLVM::LLVMFuncOp kernel = declared(symbol), few;
+  if (std::optional<StringRef> name = dispatch.getFewKernel())
+    few = declared(*name);
   function = LLVM::LLVMFuncOp::create(
       builder, loc, "call." + symbol,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(module.getContext()),
@@ -136,8 +143,30 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
     LLVM::StoreOp::create(builder, loc, argument, host);
     arguments.push_back(descriptor);
   }
-  LLVM::CallOp::create(builder, loc, kernel, arguments);
-  LLVM::ReturnOp::create(builder, loc, ValueRange());
+  const auto callAndReturn = [&](LLVM::LLVMFuncOp callee) {
+    LLVM::CallOp::create(builder, loc, callee, arguments);
+    LLVM::ReturnOp::create(builder, loc, ValueRange());
+  };
+  if (few) {
+    const auto isTokens = [](ir::ScalarAttr scalar) {
+      return scalar.getKind() == ir::ScalarKind::Tokens;
+    };
+    auto scalars = dispatch.getScalars().getAsRange<ir::ScalarAttr>();
+    Value rows = body->getArgument(
+        inputs + size_t(std::distance(scalars.begin(),
+                                      llvm::find_if(scalars, isTokens))));
+    Value most = LLVM::ConstantOp::create(builder, loc, i32, kFewTokens);
+    Block *ofFew = function.addBlock(), *ofMany = function.addBlock();
+    LLVM::CondBrOp::create(builder, loc,
+                           LLVM::ICmpOp::create(builder, loc,
+                                                LLVM::ICmpPredicate::sle, rows,
+                                                most),
+                           ofFew, ofMany);
+    builder.setInsertionPointToStart(ofFew);
+    callAndReturn(few);
+    builder.setInsertionPointToStart(ofMany);
+  }
+  callAndReturn(kernel);
   return function;
 }
 

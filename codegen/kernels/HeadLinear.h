@@ -68,7 +68,8 @@ public:
   }
 
   /// Computes all of a head for a tile of tokens at `at`, a tile of panels at a
-  /// time. `around` is the loop over heads.
+  /// time. `around` is the loop over heads, or over tiles of tokens where that
+  /// is outside.
   void schedule(Halide::LoopLevel at, Halide::LoopLevel around) {
     using namespace Halide;
     const int tilePanels = context.knob("panels"),

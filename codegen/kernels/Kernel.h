@@ -185,8 +185,9 @@ CatalogOperand output(const char *name, const char *kind, const char *width);
 /// The knobs of every kernel with a linear core; a tile of panels divides dim
 /// / 16.
 std::vector<CatalogKnob> linearKnobs(const char *panelsDivide);
-/// The same, and the order of the loops of `outputTiles` (LinearCore.h).
-std::vector<CatalogKnob> outputTileKnobs();
+/// The same, and the order of the loops over tokens and panels or heads, for
+/// kernels that write rows.
+std::vector<CatalogKnob> outputTileKnobs(const char *panelsDivide);
 /// That of the loop over K alone, for kernels whose tile is fixed.
 CatalogKnob unrollKnob();
 

@@ -145,8 +145,8 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .oneWith = {{kNarrowSums, 2}}},
           // Blocks of 32 along K that are asked for ahead, for a core follows
           // a stream to the end of its page; many tokens read their weights
-          // from a cache. With vectors of 8 lanes and no dot instruction it
-          // only costs.
+          // from a cache, but for few, which wait longer at each block. With
+          // vectors of 8 lanes and no dot instruction it only costs.
           {.name = "prefetch",
            .values = {0, 4, 8, 16},
            .one = 4,
@@ -163,8 +163,13 @@ std::vector<CatalogKnob> linearKnobs(const char *panelsDivide) {
            .sumBits = true}};
 }
 
-std::vector<CatalogKnob> outputTileKnobs() {
-  std::vector<CatalogKnob> knobs = linearKnobs("m");
+std::vector<CatalogKnob> outputTileKnobs(const char *panelsDivide) {
+  std::vector<CatalogKnob> knobs = linearKnobs(panelsDivide);
+  for (CatalogKnob &knob : knobs)
+    knob.few = knob.name == "tokens"                            ? 4
+               : knob.name == "panels" || knob.name == "unroll" ? 1
+               : knob.name == "prefetch"                        ? 16
+                                                                : 0;
   knobs.push_back({.name = "tokens_outer",
                    .values = {0, 1},
                    .one = 0,
@@ -172,7 +177,8 @@ std::vector<CatalogKnob> outputTileKnobs() {
                    .divides = "m",
                    .unit = kPanelRows,
                    .onlyMany = true,
-                   .ordersLoops = true});
+                   .ordersLoops = true,
+                   .few = 1});
   return knobs;
 }
 

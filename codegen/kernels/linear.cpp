@@ -54,7 +54,7 @@ Kernel linear() {
                                  operand("bias", "vec", "m", "bias"),
                                  operand("residual", "rows", "n", "residual"),
                                  scalar("T", "i32"), output("y", "rows", "n")},
-                    .knobs = outputTileKnobs()},
+                    .knobs = outputTileKnobs("m")},
       .build = build,
       .reference = reference,
       .cases = {{"down", {{"k", 4864}, {"n", 96}, {"m", 48}}},

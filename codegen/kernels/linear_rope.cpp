@@ -36,11 +36,14 @@ void build(BuildContext &context) {
       .bound(head, 0, heads);
   y.split(token, tokenTile, token, context.knob("tokens"),
           TailStrategy::RoundUp);
-  y.reorder(lane, half, pair, token, tokenTile, head)
+  const bool tokensOuter = LinearCore::tokensOutermost(context);
+  const Var inner = tokensOuter ? head : tokenTile,
+            outer = tokensOuter ? tokenTile : head;
+  y.reorder(lane, half, pair, token, inner, outer)
       .vectorize(lane)
       .unroll(half)
       .unroll(pair);
-  linear.schedule({y, tokenTile}, {y, head});
+  linear.schedule({y, inner}, {y, outer});
 }
 
 void reference(Trial &trial) {
@@ -69,7 +72,7 @@ Kernel linear_rope() {
                         operand("w", "vec", "c", "norm"),
                         operand("rope", "rope", "c"), scalar("T", "i32"),
                         scalar("eps", "f32", "norm"), output("y", "rows", "n")},
-           .knobs = linearKnobs("c")},
+           .knobs = outputTileKnobs("c")},
       .build = build,
       .reference = reference,
       .cases = {{"heads64", {{"k", 1024}, {"n", 256}, {"m", 128}, {"c", 64}}},

@@ -57,7 +57,7 @@ Kernel linear_swiglu() {
                                  operand("Wgate", "weight", "m"),
                                  operand("Wup", "weight", "m"),
                                  scalar("T", "i32"), output("y", "rows", "n")},
-                    .knobs = outputTileKnobs()},
+                    .knobs = outputTileKnobs("m")},
       .build = build,
       .reference = reference,
       .cases = {{"long", {{"k", 1280}, {"n", 96}, {"m", 32}}},

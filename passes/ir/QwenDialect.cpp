@@ -38,7 +38,8 @@ void QwenDialect::initialize() {
 LogicalResult QwenDialect::verifyOperationAttribute(Operation *op,
                                                     NamedAttribute attribute) {
   StringRef name = attribute.getName().strref();
-  if (name == KernelAttrHelper::getNameStr()) {
+  if (name == KernelAttrHelper::getNameStr() ||
+      name == FewKernelAttrHelper::getNameStr()) {
     auto symbol = dyn_cast<StringAttr>(attribute.getValue());
     if (!symbol || !symbol.getValue().starts_with("qk_"))
       return op->emitOpError() << "`" << name << "` is " << attribute.getValue()
@@ -74,6 +75,16 @@ StringRef getKernel(Operation *op) {
 
 void setKernel(Operation *op, StringRef symbol) {
   op->setAttr(QwenDialect::KernelAttrHelper::getNameStr(),
+              StringAttr::get(op->getContext(), symbol));
+}
+
+StringAttr getFewKernel(Operation *op) {
+  return op->getAttrOfType<StringAttr>(
+      QwenDialect::FewKernelAttrHelper::getNameStr());
+}
+
+void setFewKernel(Operation *op, StringRef symbol) {
+  op->setAttr(QwenDialect::FewKernelAttrHelper::getNameStr(),
               StringAttr::get(op->getContext(), symbol));
 }
 

@@ -33,6 +33,11 @@ inline bool isCompute(mlir::Operation *op) { return op->hasTrait<Compute>(); }
 llvm::StringRef getKernel(mlir::Operation *op);
 void setKernel(mlir::Operation *op, llvm::StringRef symbol);
 
+/// The symbol of the kernel that does few rows of a compute op; null where one
+/// does them all.
+mlir::StringAttr getFewKernel(mlir::Operation *op);
+void setFewKernel(mlir::Operation *op, llvm::StringRef symbol);
+
 /// The partition of a compute op; null before one is chosen.
 PartitionAttr getPartition(mlir::Operation *op);
 void setPartition(mlir::Operation *op, PartitionAttr partition);

@@ -23,6 +23,7 @@ def Qwen_Dialect : Dialect {
 
     Discardable attributes, verified on every op that carries them:
     * `qwen.kernel`: the symbol of the compiled kernel that does a compute op.
+    * `qwen.few_kernel`: the symbol of the one that does it instead where there are few rows.
     * `qwen.partition`: how a compute op's chunks go to the team.
     * `qwen.plan`: on a module, the sizes and places that the planned program needs.
   }];
@@ -30,6 +31,7 @@ def Qwen_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let discardableAttrs = (ins "::mlir::StringAttr":$kernel,
+                              "::mlir::StringAttr":$few_kernel,
                               "::qwen::ir::PartitionAttr":$partition,
                               "::qwen::ir::PlanAttr":$plan);
 }

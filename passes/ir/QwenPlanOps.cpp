@@ -18,8 +18,9 @@ LogicalResult StepOp::verify() {
 
 LogicalResult DispatchOp::verify() {
   // dispatch_c1
-  if (!getKernel().starts_with("qk_"))
-    return emitOpError() << "`" << getKernel() << "` is no kernel symbol";
+  for (StringRef symbol : {getKernel(), getFewKernel().value_or(getKernel())})
+    if (!symbol.starts_with("qk_"))
+      return emitOpError() << "`" << symbol << "` is no kernel symbol";
   // dispatch_c2
   if (getChunks() <= 0 || getTokenBlock() < 0)
     return emitOpError() << "has " << getChunks() << " chunks and blocks of "

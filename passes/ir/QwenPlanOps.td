@@ -54,11 +54,13 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     are cut into spans, and the calls are chunks × spans in the same order. `shared`: each thread claims the next i from counter cell `counter`
     until none is left. `replicated`: each thread makes all calls.
 
+    A call of up to 16 rows is done by the kernel after `few`, where there is one: the same arguments, the same results.
+
     A call's arguments, in the kernel's order: pointers of `inputs`, `scalars`, pointers of `outputs`; an operand of
     several planes is several slots. See `#qwen.slot` and `#qwen.scalar` for their meaning.
 
     Constraints:
-    * (C1) the kernel's symbol starts with `qk_`.
+    * (C1) the symbols of the kernels start with `qk_`.
     * (C2) chunks is positive; token_block and span are not negative, and one of them is 0.
     * (C3) counter is a cell (not negative) when shared, -1 when replicated.
     * (C4) there is an output, and none in `weights` or `ids`.
@@ -73,6 +75,7 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     ```
   }];
   let arguments = (ins StrAttr:$kernel,             // dispatch_c1
+                       OptionalAttr<StrAttr>:$few_kernel,  // dispatch_c1
                        Qwen_ModeAttr:$mode,         // dispatch_c3, dispatch_c5
                        Qwen_RowRangeAttr:$rows,
                        Qwen_I64Attr:$chunks,             // dispatch_c2
@@ -83,7 +86,7 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
                        Qwen_ScalarArrayAttr:$scalars,
                        Qwen_SlotArrayAttr:$outputs);  // dispatch_c4, dispatch_c5
   let assemblyFormat = [{
-    $kernel $mode `rows` $rows `chunks` $chunks `block` $token_block (`span` $span^)?
+    $kernel (`few` $few_kernel^)? $mode `rows` $rows `chunks` $chunks `block` $token_block (`span` $span^)?
     `counter` $counter
     `in` $inputs `scalars` $scalars `out` $outputs attr-dict
   }];

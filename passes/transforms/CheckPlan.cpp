@@ -133,7 +133,8 @@ private:
     std::string error;
     std::optional<KernelSymbol> symbol =
         KernelSymbol::parse(dispatch.getKernel().str());
-    if (!symbol || dispatch.getKernel() != ir::getKernel(op)) {
+    if (!symbol || dispatch.getKernel() != ir::getKernel(op) ||
+        dispatch.getFewKernelAttr() != ir::getFewKernel(op)) {
       fault(op, "plan-buffers", "is done by another kernel than was chosen");
       return;
     }

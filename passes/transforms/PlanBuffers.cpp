@@ -147,10 +147,11 @@ struct PlanBuffersPass : impl::PlanBuffersBase<PlanBuffersPass> {
     bool shared = partition.getMode() == ir::Mode::Shared;
     ir::RowRange range = belowTail ? ir::RowRange::Tail : ir::RowRange::All;
     ir::DispatchOp::create(
-        builder, op->getLoc(), ir::getKernel(op), partition.getMode(), range,
-        partition.getChunks(), partition.getTokenBlock(), partition.getSpan(),
-        shared ? counter++ : -1, builder.getArrayAttr(inputs),
-        builder.getArrayAttr(scalars), builder.getArrayAttr(outputs));
+        builder, op->getLoc(), builder.getStringAttr(ir::getKernel(op)),
+        ir::getFewKernel(op), partition.getMode(), range, partition.getChunks(),
+        partition.getTokenBlock(), partition.getSpan(), shared ? counter++ : -1,
+        builder.getArrayAttr(inputs), builder.getArrayAttr(scalars),
+        builder.getArrayAttr(outputs));
     if (taps)
       tap(op, builder, range, outputs);
     return mlir::success();

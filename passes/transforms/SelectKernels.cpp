@@ -2,7 +2,8 @@
 // chunk size and schedule point included.
 //
 // Needs   weights with a format; steps split by token count
-// Leaves  `qwen.kernel` on every compute op
+// Leaves  `qwen.kernel` on every compute op, `qwen.few_kernel` on linears of
+// many tokens
 // Here    before partition, which cuts an op into chunks of the size in the
 // symbol
 #include "passes/transforms/KernelCall.h"
@@ -72,6 +73,8 @@ struct SelectKernelsPass : impl::SelectKernelsBase<SelectKernelsPass> {
           return mlir::WalkResult::interrupt();
         }
         ir::setKernel(op, symbol->str());
+        if (std::optional<KernelSymbol> few = catalog.fewTokens(*symbol))
+          ir::setFewKernel(op, few->str());
         return mlir::WalkResult::advance();
       });
       if (walk.wasInterrupted())

@@ -117,8 +117,8 @@ private:
   const KernelCatalog &catalog;
   const Flags &flags;
 
-  /// The default point; the smallest and the largest tiles too where it
-  /// matters; all legal points with --all.
+  /// The default point, and that for few tokens; the smallest and the largest
+  /// tiles too where it matters; all legal points with --all.
   std::vector<KernelSymbol> points(const CatalogKernel &kernel,
                                    KernelSymbol symbol, bool firstCase) const {
     std::vector<KernelSymbol> legal = legalPoints(catalog, kernel, symbol);
@@ -128,6 +128,8 @@ private:
     std::vector<KernelSymbol> few{
         *catalog.chooseSymbol(symbol.kernel, symbol.options, symbol.dims,
                               symbol.target, nullptr, error)};
+    if (std::optional<KernelSymbol> ofFew = catalog.fewTokens(few.front()))
+      few.push_back(*ofFew);
     if (!flags.quick || (symbol.target == flags.targets.front() && firstCase)) {
       few.push_back(legal.front());
       few.push_back(legal.back());

@@ -66,6 +66,14 @@ func.func @kernel_is_no_symbol(%a: tensor<?x64xf32>) {
 
 // -----
 
+func.func @few_kernel_is_no_symbol(%a: tensor<?x64xf32>) {
+  // expected-error@+1 {{`qwen.few_kernel` is "add", not a kernel symbol}}
+  %y = qwen.add %a, %a {qwen.few_kernel = "add"} : tensor<?x64xf32>
+  return
+}
+
+// -----
+
 func.func @kernel_of_tail(%a: tensor<?x64xf32>, %first: index) {
   // expected-error@+1 {{carries `qwen.kernel` but no kernel does it}}
   %y = qwen.tail %a, %first {qwen.kernel = "qk_add__plain__k64_t0__avx2_p8"} : tensor<?x64xf32> -> tensor<?x64xf32>

@@ -9,6 +9,21 @@ qwen.step @dispatch tokens 0 {
 
 // -----
 
+qwen.step @dispatch_few tokens 0 {
+  qwen.dispatch "qk_many" few "qk_few" shared rows all chunks 2 block 0 counter 0
+    in [#qwen.slot<weights, 0 chunk = 128>] scalars [#qwen.scalar<tokens>] out [#qwen.slot<arena, 4096 chunk = 128>]
+}
+
+// -----
+
+qwen.step @dispatch_c1 tokens 0 {
+  // expected-error@+1 {{`few` is no kernel symbol}}
+  qwen.dispatch "qk_many" few "few" shared rows all chunks 2 block 0 counter 0 in [] scalars [#qwen.scalar<tokens>]
+    out [#qwen.slot<arena, 0>]
+}
+
+// -----
+
 qwen.step @dispatch_c1 tokens 0 {
   // expected-error@+1 {{`swiglu` is no kernel symbol}}
   qwen.dispatch "swiglu" shared rows all chunks 2 block 0 counter 0 in [] scalars [] out [#qwen.slot<arena, 0>]

@@ -24,6 +24,32 @@ func.func @prefill(%x: !rows, %k: !cache, %w: !qwen.weight<[64], "f32", "vec">, 
   return %y : !rows
 }
 
+// Rows are quantised: few of them have a kernel of their own, but not with one panel a chunk, and a single one never.
+
+!q8 = !qwen.weight<[256, 64], "q8g32", "panel16">
+!small = !qwen.weight<[16, 64], "q8g32", "panel16">
+
+// CHECK-LABEL: func.func @quantised_rows
+func.func @quantised_rows(%ids: tensor<?xi32>, %x: !qwen.act<64, "q8g32">, %w: !q8, %s: !small) {
+  // CHECK: qwen.linear {{.*}}qwen.few_kernel = "qk_linear__q8g32_q8g32__k64_n256_m256_t0__avx2_p4x1x1x16x16x1"
+  // CHECK-SAME: qwen.kernel = "qk_linear__q8g32_q8g32__k64_n256_m256_t0__avx2_p8x1x1x0x16x0"
+  %0 = qwen.linear %x, %w : (!qwen.act<64, "q8g32">, !q8) -> tensor<?x256xf32>
+  // CHECK: qwen.linear
+  // CHECK-NOT: few_kernel
+  // CHECK-SAME: qwen.kernel = "qk_linear__q8g32_q8g32__k64_n16_m16_t0__avx2_p
+  %1 = qwen.linear %x, %s : (!qwen.act<64, "q8g32">, !small) -> tensor<?x16xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @quantised_row
+func.func @quantised_row(%ids: tensor<1xi32>, %x: !qwen.act<64, "q8g32">, %w: !q8) {
+  // CHECK: qwen.linear
+  // CHECK-NOT: few_kernel
+  // CHECK-SAME: qwen.kernel = "qk_linear__q8g32_q8g32__k64_n256_m256_t1__avx2_p
+  %0 = qwen.linear %x, %w : (!qwen.act<64, "q8g32">, !q8) -> tensor<1x256xf32>
+  return
+}
+
 // -----
 
 // A head of 24 values has no RoPE kernel.

@@ -159,7 +159,7 @@ TEST(Catalog, DefaultsOfOneTokenFollowTheTarget) {
     EXPECT_EQ(point(format, "avxvnni"), "1x1x1x4x32x0") << format;
   }
   EXPECT_EQ(point("q4g32", "avx2", "linear_swiglu"), "1x1x1x0x16x0");
-  EXPECT_EQ(point("q4g32", "avx2", "linear_rope"), "1x1x1x0x16");
+  EXPECT_EQ(point("q4g32", "avx2", "linear_rope"), "1x1x1x0x16x0");
   EXPECT_EQ(point("q8g32s", "avx2", "linear_coarse"), "1x1x1x0x16");
   EXPECT_EQ(point("q8g32", "avx2"), "1x1x1x0x16x0");
   EXPECT_EQ(point("q8g32s", "avx2"), "1x1x1x0x16x0");
@@ -235,6 +235,34 @@ TEST(Catalog, LoopsHaveAnOrderWhereThereAreTwo) {
   for (const auto &[rows, t] : {std::pair{32, 1}, {16, 0}})
     EXPECT_EQ(check(rows, t), "knob `tokens_outer` of kernel `linear` cannot "
                               "be 1 here; values: 0, 1");
+}
+
+TEST(Catalog, FewTokensDecodeWeightsForEachTile) {
+  using Point = std::vector<int64_t>;
+  const auto few = [](const std::string &kernel, const Options &options,
+                      const Dims &dims) {
+    std::string error;
+    const auto symbol =
+        catalog().chooseSymbol(kernel, options, dims, "avx512", nullptr, error);
+    EXPECT_TRUE(symbol) << error;
+    const auto found = catalog().fewTokens(*symbol);
+    return found ? found->point : Point();
+  };
+  const auto dims = [](int64_t rows, int64_t t) {
+    return Dims{{"k", 64}, {"n", rows}, {"m", rows}, {"t", t}};
+  };
+  const Options integers = {"q8g32", "q8g32"}, floats = {"q8g32", "f32"};
+  for (const std::string kernel : {"linear", "linear_swiglu"}) {
+    EXPECT_EQ(few(kernel, integers, dims(64, 0)), Point({4, 1, 1, 16, 32, 1}));
+    EXPECT_EQ(few(kernel, integers, dims(64, 1)), Point()) << "one token";
+    EXPECT_EQ(few(kernel, floats, dims(64, 0)), Point())
+        << "nothing is unpacked";
+    EXPECT_EQ(few(kernel, integers, dims(16, 0)), Point()) << "one panel";
+  }
+  EXPECT_EQ(few("linear_append", {"q8g32", "q8g32", "f16"},
+                {{"k", 64}, {"m", 64}, {"c", 32}, {"s", 64}, {"t", 0}}),
+            Point())
+      << "no such loops";
 }
 
 TEST(Catalog, RefusesIllegalSymbolsWithTheNumbers) {

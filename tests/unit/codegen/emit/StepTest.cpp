@@ -1,6 +1,7 @@
 // StepTest.cpp - emitted steps, run: every call is made once, with the pointers
 // and scalars that its slots say. Run: unit_codegen_emit
 // --gtest_filter='Step.*'
+#include "codegen/catalog/Catalog.h"
 #include "codegen/emit/LowerToLLVM.h"
 #include "codegen/emit/ObjectFile.h"
 #include "passes/ir/QwenOps.h"
@@ -13,6 +14,7 @@
 #include "gtest/gtest.h"
 
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <mutex>
 #include <thread>
@@ -37,6 +39,7 @@ struct Call {
 alignas(64) uint8_t arena[1 << 16], weights[1 << 12], scratch[4][1 << 12];
 std::mutex mutex;
 std::vector<Call> calls;
+std::atomic<int64_t> fewCalls = 0; // of `calls`
 std::vector<int64_t> scratchOffsets;
 
 int32_t recordShared(Descriptor *x, Descriptor *w, int32_t tokens,
@@ -45,6 +48,12 @@ int32_t recordShared(Descriptor *x, Descriptor *w, int32_t tokens,
   calls.push_back({x->host - arena, w->host - weights, y->host - arena, tokens,
                    position, eps});
   return 0;
+}
+
+int32_t recordFew(Descriptor *x, Descriptor *w, int32_t tokens,
+                  int32_t position, float eps, Descriptor *y) {
+  ++fewCalls;
+  return recordShared(x, w, tokens, position, eps, y);
 }
 
 int32_t recordOwn(Descriptor *x, int32_t tokens, Descriptor *y) {
@@ -73,7 +82,7 @@ module attributes {qwen.plan = #qwen.plan<weightsBytes = 4096, cacheBytes = 8192
       scalars [#qwen.scalar<tokens>, #qwen.scalar<position>, #qwen.scalar<constant, 5.0e-01 : f32>]
       out [#qwen.slot<arena, 4096 chunk = 32 token = 64>]
     qwen.barrier
-    qwen.dispatch "qk_shared" shared rows tail chunks 1 block 0 counter 1
+    qwen.dispatch "qk_many" few "qk_few" shared rows tail chunks 1 block 0 counter 1
       in [#qwen.slot<arena, 0 token = 64 first = 64>, #qwen.slot<weights, 0>]
       scalars [#qwen.scalar<tokens>, #qwen.scalar<position>, #qwen.scalar<constant, 5.0e-01 : f32>]
       out [#qwen.slot<arena, 8192 token = 64>]
@@ -111,6 +120,8 @@ struct Step : testing::Test {
           llvm::JITSymbolFlags::Exported};
     };
     define("qk_shared", &recordShared);
+    define("qk_many", &recordShared);
+    define("qk_few", &recordFew);
     define("qk_own", &recordOwn);
     cantFail(
         jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(kernels)));
@@ -118,6 +129,7 @@ struct Step : testing::Test {
         llvm::orc::ThreadSafeModule(std::move(*code), std::move(llvmContext))));
     plan = cantFail(jit->lookup("qwen_model_plan")).toPtr<const qwen_plan *>();
     calls.clear();
+    fewCalls = 0;
     scratchOffsets.clear();
   }
 
@@ -209,6 +221,16 @@ TEST_F(Step, PrefillCutsRowsIntoBlocks) {
       {64 * 17, 0, 8192, 2, 5 + 17, 0.5f}); // the tail's two rows, in one call
   std::ranges::sort(expected);
   EXPECT_EQ(calls, expected);
+}
+
+TEST_F(Step, FewRowsHaveTheirOwnKernel) {
+  run(plan->prefill, kFewTokens + 4, 0, 3, 2);
+  EXPECT_EQ(fewCalls, 0);
+  run(plan->prefill, kFewTokens + 4, 0, 4, 2);
+  EXPECT_EQ(fewCalls, 1);
+  const auto tail = std::ranges::find(calls, kFewTokens, &Call::tokens);
+  ASSERT_NE(tail, calls.end());
+  EXPECT_EQ(tail->output, 8192);
 }
 
 TEST_F(Step, AnEmptyTailIsNotComputed) {
