@@ -7,8 +7,8 @@ namespace qwen {
 namespace {
 
 // What the first draft is taken to cost beyond a step over one token, in such
-// steps: a step over several reads the weights once too, but computes more.
-constexpr double kFirstExtra = 2;
+// steps: a step over few reads the weights once too, and computes more.
+constexpr double kFirstExtra = 0.5;
 // Steps over one token that drafts may lose at first, and for every token.
 constexpr double kFirstCredit = 2, kCredit = 1.0 / 40;
 // Savings kept for later misses, in steps over one token: a text that stops
@@ -44,7 +44,7 @@ std::span<const int32_t> PromptLookup::propose(int64_t most) {
   draft_.clear();
   const auto end = static_cast<int64_t>(history_.size());
   most = std::min(most, length_);
-  if (most < kFewest || !affordable())
+  if (most < 1 || !affordable())
     return draft_;
   int64_t best = kFewestSame - 1, start = 0;
   for (int64_t after = end - 1; after > best && best < kMostSame; --after) {

@@ -34,8 +34,8 @@ public:
 
   /// At most `most` tokens: those after the latest earlier occurrence of the
   /// sequence's longest ending that occurs earlier. Empty where no ending of
-  /// kFewestSame tokens does, where fewer than kFewest are left to draft, or
-  /// where a wrong draft could cost too much. Valid until the next call.
+  /// kFewestSame tokens does, or where a wrong draft could cost too much. Valid
+  /// until the next call.
   std::span<const int32_t> propose(int64_t most);
 
   /// A step over one token took `seconds`.
@@ -49,9 +49,9 @@ public:
   int64_t drafted() const { return drafted_; }
   int64_t accepted() const { return accepted_; }
 
-  static constexpr int64_t kFewestSame = 3, kMostSame = 12;
+  static constexpr int64_t kFewestSame = 2, kMostSame = 12;
   // Of a draft; with the token before it, whole tiles of the kernels.
-  static constexpr int64_t kFewest = 3, kShortest = 7, kLongest = 31;
+  static constexpr int64_t kShortest = 3, kLongest = 31;
 
 private:
   bool affordable() const;

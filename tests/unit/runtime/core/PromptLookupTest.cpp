@@ -25,11 +25,12 @@ TEST(PromptLookup, NothingThatRepeatsGivesNoDraft) {
   EXPECT_EQ(after({}), Ids());
   EXPECT_EQ(after({1}), Ids());
   EXPECT_EQ(after({1, 2, 3, 4, 5}), Ids());
-  EXPECT_EQ(after({1, 2, 3, 9, 2, 3}), Ids()); // two tokens are too few
+  EXPECT_EQ(after({1, 2, 3, 9, 3}), Ids()); // one token is too few
 }
 
 TEST(PromptLookup, GivesWhatFollowedTheSameTokens) {
-  EXPECT_EQ(after({1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}, 4), (Ids{4, 5, 6, 7}));
+  EXPECT_EQ(after({1, 2, 4, 5, 6, 7, 8, 9, 1, 2}, 2), (Ids{4, 5}));
+  EXPECT_EQ(after({1, 2, 4, 5, 6, 7, 8, 9, 1, 2}, 4), (Ids{4, 5, 6}));
 }
 
 TEST(PromptLookup, ALongerEndingIsBetterThanALaterOne) {
@@ -40,12 +41,14 @@ TEST(PromptLookup, ALongerEndingIsBetterThanALaterOne) {
 }
 
 TEST(PromptLookup, ADraftMayRunIntoItself) {
-  EXPECT_EQ(after({1, 2, 1, 2, 1}, 5), (Ids{2, 1, 2, 1, 2}));
+  EXPECT_EQ(after({1, 2, 1, 2, 1}, 5), (Ids{2, 1, 2}));
 }
 
 TEST(PromptLookup, DraftsGrowWhileTheyAreRight) {
   PromptLookup lookup(256, 64, When::kAlways);
   lookup.see(Ids(20, 5));
+  EXPECT_EQ(proposed(lookup).size(), 3u);
+  lookup.verified(3, 3, 1);
   EXPECT_EQ(proposed(lookup).size(), 7u);
   lookup.verified(7, 7, 1);
   EXPECT_EQ(proposed(lookup).size(), 15u);
@@ -54,19 +57,20 @@ TEST(PromptLookup, DraftsGrowWhileTheyAreRight) {
   lookup.verified(31, 31, 1);
   EXPECT_EQ(proposed(lookup).size(), 31u);
   lookup.verified(31, 4, 1);
-  EXPECT_EQ(proposed(lookup).size(), 7u);
-  EXPECT_EQ(lookup.steps(), 4);
-  EXPECT_EQ(lookup.drafted(), 84);
-  EXPECT_EQ(lookup.accepted(), 57);
+  EXPECT_EQ(proposed(lookup).size(), 3u);
+  EXPECT_EQ(lookup.steps(), 5);
+  EXPECT_EQ(lookup.drafted(), 87);
+  EXPECT_EQ(lookup.accepted(), 60);
 }
 
 TEST(PromptLookup, NoLongerThanAStepsLogits) {
-  PromptLookup lookup(256, 5, When::kAlways);
+  PromptLookup lookup(256, 3, When::kAlways);
   lookup.see(Ids(20, 5));
-  EXPECT_EQ(proposed(lookup), Ids(4, 5));
-  lookup.verified(4, 4, 1);
-  EXPECT_EQ(proposed(lookup), Ids(4, 5));
-  EXPECT_EQ(proposed(lookup, 2), Ids()); // not worth a step
+  EXPECT_EQ(proposed(lookup), Ids(2, 5));
+  lookup.verified(2, 2, 1);
+  EXPECT_EQ(proposed(lookup), Ids(2, 5));
+  EXPECT_EQ(proposed(lookup, 1), Ids(1, 5));
+  EXPECT_EQ(proposed(lookup, 0), Ids());
 }
 
 TEST(PromptLookup, NeverIsNever) {
