@@ -148,13 +148,7 @@ LLVM::LLVMFuncOp StepEmitter::wrapper(ir::DispatchOp dispatch) {
     LLVM::ReturnOp::create(builder, loc, ValueRange());
   };
   if (few) {
-    const auto isTokens = [](ir::ScalarAttr scalar) {
-      return scalar.getKind() == ir::ScalarKind::Tokens;
-    };
-    auto scalars = dispatch.getScalars().getAsRange<ir::ScalarAttr>();
-    Value rows = body->getArgument(
-        inputs + size_t(std::distance(scalars.begin(),
-                                      llvm::find_if(scalars, isTokens))));
+    Value rows = body->getArgument(inputs + *dispatch.rowsScalar());
     Value most = LLVM::ConstantOp::create(builder, loc, i32, kFewTokens);
     Block *ofFew = function.addBlock(), *ofMany = function.addBlock();
     LLVM::CondBrOp::create(builder, loc,

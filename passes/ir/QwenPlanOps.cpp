@@ -47,7 +47,18 @@ LogicalResult DispatchOp::verify() {
                            << " and writes to `" << stringifyArena(arena)
                            << "`";
   }
+  // dispatch_c6
+  if (getFewKernel() && !rowsScalar())
+    return emitOpError() << "has a kernel for few rows and no scalar of rows";
   return success();
+}
+
+std::optional<size_t> DispatchOp::rowsScalar() {
+  for (auto [i, scalar] :
+       llvm::enumerate(getScalars().getAsRange<ScalarAttr>()))
+    if (scalar.getKind() == ScalarKind::Tokens)
+      return i;
+  return std::nullopt;
 }
 
 LogicalResult TapOp::verify() {

@@ -65,6 +65,7 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     * (C3) counter is a cell (not negative) when shared, -1 when replicated.
     * (C4) there is an output, and none in `weights` or `ids`.
     * (C5) a replicated dispatch writes only `scratch`, a shared one never does.
+    * (C6) with `few`, the rows of a call are among its scalars.
 
     ```mlir
     qwen.step @decode tokens 1 {
@@ -75,7 +76,7 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     ```
   }];
   let arguments = (ins StrAttr:$kernel,             // dispatch_c1
-                       OptionalAttr<StrAttr>:$few_kernel,  // dispatch_c1
+                       OptionalAttr<StrAttr>:$few_kernel,  // dispatch_c1, dispatch_c6
                        Qwen_ModeAttr:$mode,         // dispatch_c3, dispatch_c5
                        Qwen_RowRangeAttr:$rows,
                        Qwen_I64Attr:$chunks,             // dispatch_c2
@@ -89,6 +90,10 @@ def Qwen_DispatchOp : Qwen_Op<"dispatch", [HasParent<"StepOp">]> {
     $kernel (`few` $few_kernel^)? $mode `rows` $rows `chunks` $chunks `block` $token_block (`span` $span^)?
     `counter` $counter
     `in` $inputs `scalars` $scalars `out` $outputs attr-dict
+  }];
+  let extraClassDeclaration = [{
+    /// Which of the scalars is the number of rows; nothing when none is.
+    std::optional<size_t> rowsScalar();
   }];
   let hasVerifier = 1;
 }

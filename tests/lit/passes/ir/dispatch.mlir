@@ -16,6 +16,14 @@ qwen.step @dispatch_few tokens 0 {
 
 // -----
 
+qwen.step @dispatch_c6 tokens 0 {
+  // expected-error@+1 {{has a kernel for few rows and no scalar of rows}}
+  qwen.dispatch "qk_many" few "qk_few" shared rows all chunks 2 block 0 counter 0 in [] scalars [#qwen.scalar<position>]
+    out [#qwen.slot<arena, 0>]
+}
+
+// -----
+
 qwen.step @dispatch_c1 tokens 0 {
   // expected-error@+1 {{`few` is no kernel symbol}}
   qwen.dispatch "qk_many" few "few" shared rows all chunks 2 block 0 counter 0 in [] scalars [#qwen.scalar<tokens>]
