@@ -36,7 +36,7 @@ def draw_quality(report, path):
         axes.annotate(engine["name"], at, xytext=(-7 if crowded else 7, 5), textcoords="offset points", color=colour, fontsize=9,
                       ha="right" if crowded else "left")
     axes.set_xscale("log")
-    axes.margins(x=0.3, y=0.12)
+    axes.margins(x=0.4, y=0.12)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("KL divergence from the model in f32, nats (lower is better)")
     axes.set_ylabel(f"decode after {context} tokens, tok/s (higher is better)")
