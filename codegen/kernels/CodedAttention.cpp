@@ -81,25 +81,23 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   Func largest("largest"), size("size"), queryScale("query_scale"),
       query("query"), queryPart("query_part"), querySum("query_sum"),
       slowQuery("slow_query");
-  // Sums over a head's columns are of a vector first, then of its lanes.
+  // What is taken of a head's columns is taken by vectors, then of their lanes.
   const int lanesAtOnce = std::gcd(fast, 16);
   RDom vectors(0, fast / lanesAtOnce, 0, 2, "vectors");
   const Expr column = vectors.x * lanesAtOnce + lane;
-  const auto ofLanes = [&](const Func &part, const auto &combine) -> Expr {
-    return tree([&](int at) -> Expr { return part(at, r, t); }, combine, 0, 1,
-                lanesAtOnce);
+  const auto lanesOf = [&](const Func &part) {
+    return [&, part](int at) -> Expr { return part(at, r, t); };
   };
-  const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
-  const auto added = [](const Expr &a, const Expr &b) { return a + b; };
   const Expr one = magnitude(q(column, vectors.y, r, t));
   largest(lane, r, t) = 0.0f;
   largest(lane, r, t) = max(largest(lane, r, t), one);
-  Expr ofLargestQuery = ofLanes(largest, larger) / float(code.queryUnits);
+  Expr ofLargestQuery =
+      treeMax(lanesOf(largest), lanesAtOnce) / float(code.queryUnits);
   if (code.mostSum > 0) {
     size(lane, r, t) = 0.0f;
     size(lane, r, t) += one;
-    queryScale(r, t) =
-        max(ofLargestQuery, ofLanes(size, added) / float(code.mostSum));
+    queryScale(r, t) = max(ofLargestQuery, treeSum(lanesOf(size), lanesAtOnce) /
+                                               float(code.mostSum));
   } else {
     queryScale(r, t) = ofLargestQuery;
   }
@@ -108,7 +106,7 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
   if (code.offset) {
     queryPart(lane, r, t) = 0;
     queryPart(lane, r, t) += cast<int32_t>(query(column, vectors.y, r, t));
-    querySum(r, t) = ofLanes(queryPart, added);
+    querySum(r, t) = treeSum(lanesOf(queryPart), lanesAtOnce);
   }
   if (slow > 0)
     slowQuery(i, half, r, t) = q(fast + i, half, r, t) * unit;
@@ -129,6 +127,8 @@ void buildCodedAttention(BuildContext &context, bool onePart) {
         all = all.defined() ? combine(all, at(start, p)) : Expr(at(start, p));
     return all;
   };
+  const auto larger = [](const Expr &a, const Expr &b) { return max(a, b); };
+  const auto added = [](const Expr &a, const Expr &b) { return a + b; };
   Var p("p");
   RDom quad(0, together, 0, fast / run, 0, 2, "quad"),
       inner(0, slow, 0, 2, "inner");

@@ -81,7 +81,8 @@ inline Halide::Expr silu(const BuildContext &context, Halide::Expr x) {
   return x * select(x >= 0.0f, Expr(1.0f), e) / (1.0f + e);
 }
 
-/// Combines 16 values by halves: i and i + 8, then i and i + 4, ...
+/// Combines values, a power of two of them, by halves: of 16 first i and i + 8,
+/// then i and i + 4, ...
 template <typename At, typename Combine>
 Halide::Expr tree(At at, Combine combine, int first = 0, int step = 1,
                   int count = 16) {
@@ -93,12 +94,14 @@ Halide::Expr tree(At at, Combine combine, int first = 0, int step = 1,
                  tree(at, combine, first + step, step * 2, count / 2));
 }
 
-template <typename At> Halide::Expr treeSum(At at) {
-  return tree(at, [](Halide::Expr a, Halide::Expr b) { return a + b; });
+template <typename At> Halide::Expr treeSum(At at, int count = 16) {
+  return tree(
+      at, [](Halide::Expr a, Halide::Expr b) { return a + b; }, 0, 1, count);
 }
-template <typename At> Halide::Expr treeMax(At at) {
-  return tree(at,
-              [](Halide::Expr a, Halide::Expr b) { return Halide::max(a, b); });
+template <typename At> Halide::Expr treeMax(At at, int count = 16) {
+  return tree(
+      at, [](Halide::Expr a, Halide::Expr b) { return Halide::max(a, b); }, 0,
+      1, count);
 }
 
 } // namespace qwen::codegen
